@@ -28,7 +28,8 @@ from pipelines.domain.records import Purchase, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor
-from pipelines.stages.narration import lines, purchases
+from pipelines.stages.narration import lines
+from pipelines.stages.spending import purchases
 
 _G = GenerationStatus
 _NOTHING_TO_TRANSLATE = (
@@ -119,8 +120,8 @@ def order_words(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequ
 def _order(services: Services, tx: Tx, actor: Actor, run: Run, asked: Translation) -> None:
     cost = services.writer.quote_translation_micro(asked)
     new = purchases.planned(actor, run, "translation", fingerprint(asked, run.account_id), cost)
-    bought = purchases.ordered(tx, actor, replace(new, texts=asked), lambda known: known.status is _G.FETCHED)
-    if bought is not None:
+    bought = purchases.ordered(tx, actor, replace(new, texts=asked))
+    if bought.status is _G.FETCHED:
         give(tx, actor.now, run, bought)
 
 

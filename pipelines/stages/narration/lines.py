@@ -27,7 +27,8 @@ from pipelines.domain.records import Purchase, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, warn
-from pipelines.stages.narration import purchases, shorter
+from pipelines.stages.narration import shorter
+from pipelines.stages.spending import purchases
 
 _G = GenerationStatus
 NOTHING_TO_SAY = (
@@ -129,13 +130,9 @@ def _unbought(services: Services, tx: Tx, run: Run, scene: Scene, voice: str | N
         line = line or _longest(voice, language, scene.seconds)
         if language != own and services.speech.cannot_say(line):
             continue
-        if not _is_there(tx, tx.purchases.find(fingerprint=fingerprint(line, run.account_id))):
+        bought = tx.purchases.find(fingerprint=fingerprint(line, run.account_id))
+        if not any(purchases.is_there(tx, one) for one in bought):
             yield line
-
-
-def _is_there(tx: Tx, bought: Sequence[Purchase]) -> bool:
-    """Whether a line was bought and its file is still ours."""
-    return any(one.status is _G.FETCHED and one.file and tx.files.get(one.file) is not None for one in bought)
 
 
 def order_lines(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequence[Scene]) -> None:
@@ -189,8 +186,8 @@ def line_of(scene: Scene, voice: str, language: str = "") -> Line | None:
 def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, language: str, line: Line) -> None:
     cost = services.speech.quote_micro(line, services.today)
     new = purchases.planned(actor, run, "speech", fingerprint(line, run.account_id), cost)
-    bought = purchases.ordered(tx, actor, replace(new, request=line), lambda known: _is_there(tx, [known]))
-    if bought is not None:
+    bought = purchases.ordered(tx, actor, replace(new, request=line))
+    if bought.status is _G.FETCHED:
         give(tx, actor.now, run, Wanted(scene, language), bought)
 
 

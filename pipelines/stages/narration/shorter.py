@@ -18,7 +18,7 @@ from pipelines.domain.records import Purchase, Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, warn
-from pipelines.stages.narration import purchases
+from pipelines.stages.spending import purchases
 
 _G = GenerationStatus
 
@@ -66,10 +66,10 @@ def ordered(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene) ->
         return None
     cost = services.writer.quote_translation_micro(asked)
     new = purchases.planned(actor, run, "translation", fingerprint(asked, run.account_id), cost)
-    bought = purchases.ordered(tx, actor, replace(new, texts=asked), lambda known: known.status is _G.FETCHED)
-    if bought is not None:
+    bought = purchases.ordered(tx, actor, replace(new, texts=asked))
+    if bought.status is _G.FETCHED:
         give(tx, run, bought)
-    return bought or tx.purchases.find(fingerprint=new.fingerprint)[0]
+    return bought
 
 
 def give(tx: Tx, run: Run, bought: Purchase) -> None:

@@ -29,6 +29,7 @@ from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, warn
 from pipelines.stages.pictures import requests
+from pipelines.stages.spending import purchases
 
 WAITS = "Making pictures of the cast."
 _IN_WORDS = "Consistency Pictures was not used, and the cast is told in words: {}"
@@ -121,7 +122,7 @@ def give(services: Services, tx: Tx, run: Run, scenes: list[Scene]) -> list[Scen
     """The scenes with the pictures of those whom their prompts name, where their models take them."""
     plan = run.known_plan
     bought = sheets(tx, run) if plan.cast else {}
-    there = {token: one.file for token, one in bought.items() if requests.is_there(tx, one) and one.file}
+    there = {token: one.file for token, one in bought.items() if purchases.is_there(tx, one) and one.file}
     if not there:
         return scenes
     given: list[Scene] = []

@@ -5,17 +5,16 @@ where they were bought before. Nothing here may fail a film.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from pipelines.domain.keys import new_id
-from pipelines.domain.lifecycle import OPEN_PURCHASE, GenerationStatus
+from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.planning.pictures import TRIES, PictureRequest, fingerprint
 from pipelines.domain.planning.plan import Plan, with_pictures
 from pipelines.domain.records import Purchase, Run
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, Actor, transition_purchase
-
-_G = GenerationStatus
+from pipelines.stages.kernel.transitions import Actor
+from pipelines.stages.spending import purchases
 
 
 def quoted(services: Services, plan: Plan, model: str, what: str, asked: Sequence[PictureRequest]) -> Plan:
@@ -26,35 +25,9 @@ def quoted(services: Services, plan: Plan, model: str, what: str, asked: Sequenc
 
 def order(services: Services, tx: Tx, actor: Actor, run: Run, asked: PictureRequest) -> Purchase:
     """The purchase of a picture, begun where nobody has bought it yet: whoever has it open or has it serves all."""
-    mark = fingerprint(asked, run.account_id)
     reserve = services.pictures.quote_micro(asked, services.today)
-    tx.purchases.add(
-        Purchase(
-            id=new_id("pur"),
-            run_id=run.id,
-            account_id=run.account_id,
-            kind="picture",
-            fingerprint=mark,
-            status=_G.PLANNED,
-            picture=asked,
-            reserve_micro=reserve,
-            next_at=actor.now,
-            created_at=actor.now,
-            updated_at=actor.now,
-        )
-    )
-    (bought,) = tx.purchases.find(fingerprint=mark)
-    in_vain = bought.run_id == run.id and bought.status in (_G.FAILED, _G.UNKNOWN)
-    if is_there(tx, bought):
+    new = purchases.planned(actor, run, "picture", fingerprint(asked, run.account_id), reserve)
+    bought = purchases.ordered(tx, actor, replace(new, picture=asked))
+    if bought.status is GenerationStatus.FETCHED:
         tx.files.change(bought.file or "", last_used_at=actor.now)
-    elif bought.status not in OPEN_PURCHASE and not in_vain:
-        again = {"run_id": run.id, "tries": 0, "error": None, "file": None, "attempts": 0, **FREE}
-        again |= {"next_at": actor.now, "created_at": actor.now, "reserve_micro": reserve}
-        transition_purchase(tx, actor, bought, _G.PLANNED, **again)
-        (bought,) = tx.purchases.find(fingerprint=mark)
     return bought
-
-
-def is_there(tx: Tx, bought: Purchase) -> bool:
-    """Whether it was bought and its file is still ours."""
-    return bought.status is _G.FETCHED and bool(bought.file) and tx.files.get(bought.file or "") is not None

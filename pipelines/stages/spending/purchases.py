@@ -1,4 +1,5 @@
-"""What every purchase of a line, a picture or a translation goes through: it begins with its money, and ends with it.
+"""What every purchase of a line, a picture or a translation goes through: it is ordered once, whoever wants it, begins
+with its money, and ends with it.
 
 Its intent is committed before it is asked for. An answer that got lost counts as spent, and is asked for once more
 where the quote has room for it. What does not come is told in the run, which goes on without.
@@ -9,9 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from pipelines.domain.errors import Ambiguous, ReelgridError, Retryable
-from pipelines.domain.lifecycle import GenerationStatus
+from pipelines.domain.keys import new_id
+from pipelines.domain.lifecycle import OPEN_PURCHASE, GenerationStatus
 from pipelines.domain.records import Purchase, Run
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
@@ -36,6 +39,46 @@ class Terms:
     lost: str
     declined: str | None = None
     """None: what the refusal says itself."""
+
+
+def planned(
+    actor: Actor, run: Run, kind: Literal["speech", "picture", "translation"], fingerprint: str, reserve_micro: int
+) -> Purchase:
+    """A purchase for a run that nobody has asked for yet; `reserve_micro` are millionths of a US dollar."""
+    return Purchase(
+        id=new_id("pur"),
+        run_id=run.id,
+        account_id=run.account_id,
+        kind=kind,
+        fingerprint=fingerprint,
+        status=_G.PLANNED,
+        reserve_micro=reserve_micro,
+        next_at=actor.now,
+        created_at=actor.now,
+        updated_at=actor.now,
+    )
+
+
+def ordered(tx: Tx, actor: Actor, new: Purchase) -> Purchase:
+    """The purchase of the same thing as it stands: `FETCHED` where it is there. Else it is asked for, unless it is on
+    its way, for whomever, or this run has tried in vain: then only a new start tries again.
+    """
+    tx.purchases.add(new)
+    (bought,) = tx.purchases.find(fingerprint=new.fingerprint)
+    in_vain = bought.run_id == new.run_id and bought.status in (_G.FAILED, _G.UNKNOWN)
+    if bought.status in OPEN_PURCHASE or in_vain or is_there(tx, bought):
+        return bought
+    again = {"run_id": new.run_id, "tries": 0, "error": None, "file": None, "answer": (), "attempts": 0, **FREE}
+    again |= {"next_at": actor.now, "created_at": actor.now, "reserve_micro": new.reserve_micro}
+    transition_purchase(tx, actor, bought, _G.PLANNED, **again)
+    return tx.purchases.find(fingerprint=new.fingerprint)[0]
+
+
+def is_there(tx: Tx, bought: Purchase) -> bool:
+    """Whether it was bought and, unless it is words alone, its file is still ours."""
+    if bought.status is not _G.FETCHED:
+        return False
+    return bought.kind == "translation" or (bought.file is not None and tx.files.get(bought.file) is not None)
 
 
 def must_have_lease(tx: Tx, actor: Actor, purchase_id: str) -> None:
