@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 from collections.abc import Callable
@@ -21,8 +20,6 @@ from worker import broker, rq_worker, step
 from worker.demand import QUEUES, Demand, SignallingHints
 from worker.pump import Pump
 from worker.supervisor import BROKER, Child, Supervisor
-
-logger = logging.getLogger(__name__)
 
 
 def main(settings: Settings, build: step.Build | None = None) -> int:

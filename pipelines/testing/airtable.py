@@ -24,7 +24,6 @@ _LOSING: Mapping[tuple[str, str], str] = {
     (AirtableTable.VERSIONS, VideoField.FINAL_VIDEO): "lose_versions",
     (AirtableTable.SCENES, SceneField.CLIP): "lose_clips",
 }
-_TICKS = (VideoField.GENERATE, VideoField.APPROVE, VideoField.CANCEL)
 Sizes = Callable[[str], "int | None"]
 OnCall = Callable[[str, str, str], None]
 

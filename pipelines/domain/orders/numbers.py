@@ -31,7 +31,6 @@ _SHAPE = re.compile(
 )
 _UNSEEN = re.compile("[\ufeff\u200b\u2060\u200e\u200f]")
 _US = re.compile(r"\bus[-‐‑](?=\$|dollar)", re.IGNORECASE)
-_GROUPS = re.compile(r"\d{1,3}(?:\d{3})*")
 _THREE = 3
 
 

@@ -49,10 +49,6 @@ class Zone:
     packets: tuple[bytes, ...] = ()
 
 
-Mixer = Callable[[Samples, int], Samples]
-"""Works on samples of the whole film (channels, samples) at a rate in Hz: music under the scenes."""
-
-
 def encode(blocks: Iterator[Samples], rate: int, channels: int) -> Iterator[bytes]:
     """AAC packets of blocks of samples; each packet spans the block of its number and the one before it."""
     encoder = av.CodecContext.create("aac", "w")

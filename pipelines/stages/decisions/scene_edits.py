@@ -28,9 +28,8 @@ from pipelines.stages.orders import plan_run
 from pipelines.stages.orders.regenerate_scene import too_dear
 from pipelines.stages.spending import credit_book, ledger
 
-EDITABLE = ("prompt", "seconds", "model")
 Edits = Mapping[int, SceneChanges]
-"""By the number of a scene: what is changed, of `EDITABLE`."""
+"""By the number of a scene: what is changed of its prompt, seconds and model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
