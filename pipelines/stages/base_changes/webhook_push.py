@@ -62,7 +62,9 @@ def advance(services: Services, actor: Actor, base: Base) -> None:
     """Act on what was changed in a base since last time, then rest until a ping or the next look."""
     base_id = base.id
     ear = ensure_registered(services, base_id)
-    before = _last_event(services)
+    with services.store.read() as tx:
+        last = tx.events.find(order="-id", limit=1)
+    before = (last[0].id or 0) if last else 0
     runs: list[str] = []
     if ear is PushState.PINGS:
         drained = _process_changes(services, base_id)
@@ -199,7 +201,10 @@ def act_on(services: Services, base_id: str, changes: Sequence[AirtableChange]) 
         base_settings.read(services, base_id)
     for change in changes:
         if change.table == AirtableTable.VIDEOS and VideoField.SCHEDULED_FOR in change.changed:
-            _reschedule(services, base_id, change)
+            with services.store.read() as tx:
+                run = schedule.waiting_run(tx, base_id, change.record_id, services.clock.now())
+            if run is not None:
+                schedule.reschedule(services, run, change.scheduled_for)
     ticked = {change.table for change in changes if change.ticks & ACTION_BOXES}
     if ticked & TICKED_TABLES:
         runs += checkboxes.act_on(services, base_id, *services.airtable.ticked(base_id, ticked & TICKED_TABLES))
@@ -212,13 +217,6 @@ def act_on(services: Services, base_id: str, changes: Sequence[AirtableChange]) 
     return runs
 
 
-def _reschedule(services: Services, base_id: str, change: AirtableChange) -> None:
-    with services.store.read() as tx:
-        run = schedule.waiting_run(tx, base_id, change.record_id, services.clock.now())
-    if run is not None:
-        schedule.reschedule(services, run, change.scheduled_for)
-
-
 def _is_time(services: Services, base_id: str) -> bool:
     wake_at = known(services, base_id).wake_at
     return wake_at is not None and wake_at <= services.clock.now()
@@ -229,12 +227,6 @@ def _start_ready(services: Services, base_id: str) -> list[str]:
     due = queue_sweep.start_due(services, base_id)
     _note(services, base_id, wake_at=due.next_at)
     return list(due.runs)
-
-
-def _last_event(services: Services) -> int:
-    with services.store.read() as tx:
-        last = tx.events.find(order="-id", limit=1)
-    return (last[0].id or 0) if last else 0
 
 
 def _charge(services: Services, base_id: str, before: int, runs: Sequence[str]) -> None:

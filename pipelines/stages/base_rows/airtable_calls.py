@@ -43,7 +43,9 @@ class CallCounter:
 
 def left(tx: Tx, run: Run) -> int:
     """What the run may still spend on telling its progress, since it was started or last taken up again."""
-    began = _taken_up(tx, run.id)
+    # The event by which the run was begun, or went on after it had stopped.
+    moves = tx.events.find(run_id=run.id, entity="run", name="status", order="-id")
+    began = next((move.id or 0 for move in moves if move.old is None or RunStatus(move.old) in STOPPED), 0)
     used = len(tx.events.find(run_id=run.id, entity=ENTITY, after={"id": began} if began else None))
     return calls_left(
         used,
@@ -51,12 +53,6 @@ def left(tx: Tx, run: Run) -> int:
         approval=run.approval is not None,
         first_look=not tx.runs.find(base_id=run.base_id, before={"created_at": run.created_at}, limit=1),
     )
-
-
-def _taken_up(tx: Tx, run_id: str) -> int:
-    """The event by which the run was begun, or went on after it had stopped."""
-    moves = tx.events.find(run_id=run_id, entity="run", name="status", order="-id")
-    return next((move.id or 0 for move in moves if move.old is None or RunStatus(move.old) in STOPPED), 0)
 
 
 def generating_since(tx: Tx, run: Run) -> float:

@@ -95,7 +95,9 @@ def _conclude(services: Services, actor: Actor, payment: Payment, found: Settlem
     over = actor.now > payment.valid_before + LATE_S
     if found.outcome is Outcome.PAID:
         with services.store.write() as tx:
-            _keep_lease(tx, actor, payment)
+            current = tx.payments.get(payment.id, lock=True)
+            if current is None or current.lease_token != actor.lease:
+                raise LostLease(payment.id)
             book(tx, actor.now, payment, found.transaction, services.policy.credits_expire_days)
         services.points.reach("payment.found")
     elif found.outcome is Outcome.UNCLEAR:
@@ -109,12 +111,6 @@ def _conclude(services: Services, actor: Actor, payment: Payment, found: Settlem
             later = payment.valid_before + LATE_S + 1.0
         with services.store.write() as tx:
             tx.payments.change(payment.id, actor.fence(payment.status), next_at=later, attempts=0, **FREE)
-
-
-def _keep_lease(tx: Tx, actor: Actor, payment: Payment) -> None:
-    current = tx.payments.get(payment.id, lock=True)
-    if current is None or current.lease_token != actor.lease:
-        raise LostLease(payment.id)
 
 
 def _doubt(services: Services, actor: Actor, payment: Payment, reason: str) -> None:

@@ -183,7 +183,9 @@ def _put_back(services: Services, batch: list[tuple[OutboxEntry, str]], error: R
         for entry, _ in batch:
             tx.outbox.change(entry.id, error=error.operator, **({"urgent": True} if entry.urgent else {}))
             if entry.run_id and base_outages.current_outage(tx, entry.base_id):
-                _wake_delivery(tx, entry.run_id, now)
+                run = tx.runs.get(entry.run_id)
+                if run is not None and run.status is RunStatus.DELIVERING:
+                    tx.runs.change(entry.run_id, {"status": run.status, "lease_token": None}, next_at=now)
 
 
 def _lock(tx: Tx, entries: Sequence[OutboxEntry]) -> None:
@@ -194,12 +196,6 @@ def _lock(tx: Tx, entries: Sequence[OutboxEntry]) -> None:
 
 def _pause(attempts: int) -> float:
     return min(LONGEST_PAUSE_S, 2.0 * 2.0 ** min(attempts, 10))
-
-
-def _wake_delivery(tx: Tx, run_id: str, now: float) -> None:
-    run = tx.runs.get(run_id)
-    if run is not None and run.status is RunStatus.DELIVERING:
-        tx.runs.change(run_id, {"status": run.status, "lease_token": None}, next_at=now)
 
 
 def _commit(services: Services, batch: list[tuple[OutboxEntry, str]], answers: Mapping[str, Written]) -> None:
@@ -215,16 +211,13 @@ def _commit(services: Services, batch: list[tuple[OutboxEntry, str]], answers: M
             if answer is None:
                 tx.outbox.change(entry.id, next_at=now + _pause(0), urgent=entry.urgent or current.urgent, **FREE)
             elif not answer.ok and not answer.gone:
-                _refused(tx, now, entry, answer)
+                # Airtable takes nothing of this row: tried a few times more, then left until something new is to be
+                # said.
+                over = entry.attempts + 1 >= REFUSALS
+                again = None if over else now + _pause(entry.attempts)
+                tx.outbox.change(entry.id, attempts=entry.attempts + 1, error=answer.error, next_at=again, **FREE)
             else:
                 _confirmed(tx, now, entry, current, answer)
-
-
-def _refused(tx: Tx, now: float, entry: OutboxEntry, answer: Written) -> None:
-    """Airtable takes nothing of this row: tried a few times more, then left until something new is to be said."""
-    over = entry.attempts + 1 >= REFUSALS
-    again = None if over else now + _pause(entry.attempts)
-    tx.outbox.change(entry.id, attempts=entry.attempts + 1, error=answer.error, next_at=again, **FREE)
 
 
 def _confirmed(tx: Tx, now: float, entry: OutboxEntry, current: OutboxEntry, answer: Written) -> None:

@@ -60,7 +60,10 @@ def _may_share(gen: Generation) -> bool:
 
 def _is_bought(tx: Tx, scene: Scene, gen: Generation) -> bool:
     """Purchases first, then clips: one that ends in between is seen as a clip. Raises Busy."""
-    other = _being_made(tx, scene, gen)
+    # An equal purchase that will end by itself. One whose doubt only a person can settle may stay for ever.
+    found = tx.generations.find(status=tuple(BEING_MADE), **shared_with(scene, gen.fingerprint))
+    lasting = (one for one in found if one.status is not GenerationStatus.UNKNOWN or one.next_at is not None)
+    other = next((one for one in lasting if one.id != gen.id), None)
     if other is not None:
         waits = (
             f"The clip of scene {scene.number} is being made for an equal order at this moment: we wait for it, and it "
@@ -68,10 +71,3 @@ def _is_bought(tx: Tx, scene: Scene, gen: Generation) -> bool:
         )
         raise Busy(f"{gen.id} waits for {other.id}", marketer=waits, retry_after=LOOK_S)
     return cached_clip(tx, scene, gen.fingerprint) is not None
-
-
-def _being_made(tx: Tx, scene: Scene, gen: Generation) -> Generation | None:
-    """An equal purchase that will end by itself. One whose doubt only a person can settle may stay for ever."""
-    found = tx.generations.find(status=tuple(BEING_MADE), **shared_with(scene, gen.fingerprint))
-    lasting = (one for one in found if one.status is not GenerationStatus.UNKNOWN or one.next_at is not None)
-    return next((one for one in lasting if one.id != gen.id), None)

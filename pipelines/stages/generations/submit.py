@@ -77,7 +77,12 @@ def buy(services: Services, actor: Actor, gen: Generation) -> None:
     services.points.reach("submit.intended", run=gen.run_id, generation=gen.id)
     if services.clock.now() > (intended.intent_at or 0.0) + margin_s(services.catalogue_model(gen.model)) / 2:
         # This process stood still (a paused container, a laptop asleep): the lease would not outlive the call.
-        _take_back(services, actor, intended)
+        # Nothing was sent: the intent is withdrawn, and made again later.
+        now = services.clock.now()
+        with services.store.write() as tx:
+            transition_generation(
+                tx, replace(actor, now=now), intended, _G.PLANNED, next_at=now, error="stood still before sending"
+            )
         return
     _post(services, actor, intended, lambda: provider.submit(submission))
 
@@ -97,15 +102,6 @@ def _must_be_allowed(services: Services, gen: Generation) -> None:
                 raise circuit_breaker.busy(gen.model)
             rate_limits.must_be_free(tx, f"create:{gen.provider}", now, *_pace(card))
     prompt_check.must_be_allowed(services, [gen.request.prompt])
-
-
-def _take_back(services: Services, actor: Actor, gen: Generation) -> None:
-    """Nothing was sent: the intent is withdrawn, and made again later."""
-    now = services.clock.now()
-    with services.store.write() as tx:
-        transition_generation(
-            tx, replace(actor, now=now), gen, _G.PLANNED, next_at=now, error="stood still before sending"
-        )
 
 
 def submission_of(services: Services, gen: Generation) -> Submission:

@@ -104,7 +104,11 @@ def sweep(services: Services, now: float, *, cache_bytes: int = CACHE_BYTES) -> 
             left |= {path} if room < 0 and used < now - IN_USE_S else set()
     for path in left:
         path.unlink(missing_ok=True)
-    _sweep_folders(services.work, now)
+    # Empty folders of steps that were killed.
+    for folder in services.work.glob("*/*"):
+        with suppress(OSError):
+            if folder.is_dir() and folder.stat().st_ctime < now - LEFT_S:
+                folder.rmdir()
     return len(left)
 
 
@@ -116,11 +120,3 @@ def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
         with suppress(FileNotFoundError):
             if path.is_file():
                 yield path, path.stat()
-
-
-def _sweep_folders(work: Path, now: float) -> None:
-    """Empty folders of steps that were killed."""
-    for folder in work.glob("*/*"):
-        with suppress(OSError):
-            if folder.is_dir() and folder.stat().st_ctime < now - LEFT_S:
-                folder.rmdir()

@@ -104,7 +104,11 @@ def _commit(services: Services, actor: Actor, run: Run, asked: Purchase, found: 
                 terms.tell(tx, run, asked, f"{wrote} {fault}, twice.")
         elif purchases.close(tx, now, run, asked, terms, _G.FETCHED, cost, answer=found.lines, error=None):
             credit_book.capture(tx, now.now, run, _charge(services, tx, run, asked, cost))
-            _give(tx, now.now, run, replace(asked, answer=found.lines))
+            bought = replace(asked, answer=found.lines)
+            if bought.texts.shorter:
+                shorter.give(tx, run, bought)
+            else:
+                translations.give(tx, now.now, run, bought)
             current = tx.runs.get(run.id) or run
             lines.order_lines(services, tx, now, current, tx.scenes.find(run_id=run.id, order="number"))
 
@@ -114,13 +118,6 @@ def _charge(services: Services, tx: Tx, run: Run, asked: Purchase, cost: int) ->
         return min(services.prices.translation(cost), run.known_plan.translation_due(1)[1])
     agreed = [scene.settings.speech_charge_micro for scene in shorter.wanted_by(tx, run, asked)]
     return min(services.prices.speech(cost), max(agreed, default=0))
-
-
-def _give(tx: Tx, now: float, run: Run, bought: Purchase) -> None:
-    if bought.texts.shorter:
-        shorter.give(tx, run, bought)
-    else:
-        translations.give(tx, now, run, bought)
 
 
 def _tell(tx: Tx, run: Run, bought: Purchase, why: str) -> None:

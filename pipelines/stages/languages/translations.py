@@ -110,19 +110,16 @@ def order_words(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequ
     missing = {language: missing_of(run, scenes, language) for language in run.known_plan.further_languages}
     for language, words in missing.items():
         if words:
-            _order(services, tx, actor, run, asked_for(run.known_order, language, words))
+            asked = asked_for(run.known_order, language, words)
+            cost = services.writer.quote_translation_micro(asked)
+            new = purchases.planned(actor, run, "translation", fingerprint(asked, run.account_id), cost)
+            bought = purchases.ordered(tx, actor, replace(new, texts=asked))
+            if bought.status is _G.FETCHED:
+                give(tx, actor.now, run, bought)
     if any(missing.values()):
         # Some of it may have been there.
         run, scenes = tx.runs.get(run.id) or run, tx.scenes.find(run_id=run.id, order="number")
     lines.order_lines(services, tx, actor, run, scenes)
-
-
-def _order(services: Services, tx: Tx, actor: Actor, run: Run, asked: Translation) -> None:
-    cost = services.writer.quote_translation_micro(asked)
-    new = purchases.planned(actor, run, "translation", fingerprint(asked, run.account_id), cost)
-    bought = purchases.ordered(tx, actor, replace(new, texts=asked))
-    if bought.status is _G.FETCHED:
-        give(tx, actor.now, run, bought)
 
 
 def give(tx: Tx, now: float, run: Run, bought: Purchase) -> None:

@@ -150,7 +150,11 @@ def order_lines(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequ
             if wanted.language not in wanted.scene.translations:
                 problems[f"Scene {wanted.scene.number} has no narrator. {reason}"] = None
         elif (ready := _fitting(services, tx, actor, run, wanted, line)) is not None:
-            _order(services, tx, actor, run, wanted.scene, wanted.language, ready)
+            cost = services.speech.quote_micro(ready, services.today)
+            new = purchases.planned(actor, run, "speech", fingerprint(ready, run.account_id), cost)
+            bought = purchases.ordered(tx, actor, replace(new, request=ready))
+            if bought.status is _G.FETCHED:
+                give(tx, actor.now, run, wanted, bought)
     warn(tx, run, tuple(problems))
 
 
@@ -181,14 +185,6 @@ def line_of(scene: Scene, voice: str, language: str = "") -> Line | None:
     """What a voice says over a scene, which is in that language."""
     text = scene.aloud
     return Line(text=text, voice=voice, language=language or OWN) if text else None
-
-
-def _order(services: Services, tx: Tx, actor: Actor, run: Run, scene: Scene, language: str, line: Line) -> None:
-    cost = services.speech.quote_micro(line, services.today)
-    new = purchases.planned(actor, run, "speech", fingerprint(line, run.account_id), cost)
-    bought = purchases.ordered(tx, actor, replace(new, request=line))
-    if bought.status is _G.FETCHED:
-        give(tx, actor.now, run, Wanted(scene, language), bought)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,11 @@ def _intend(services: Services, found: Quote, call: Call) -> tuple[Payment, bool
         known = _known(tx, call)
         if known is not None:
             return _again(tx, now, call, known), False
-        _must_be_good(services, now, found, call.authorization)
+        facilitator = services.payments.facilitator
+        if facilitator is None or not facilitator.fits(call.authorization, found.price_micro):
+            raise PaymentRefused("it is not for these terms")
+        if call.authorization.valid_before < now + MARGIN_S:
+            raise PaymentRefused("it has ended, or ends too soon")
         made = payments.new_payment(
             now,
             reference=call.authorization.reference,
@@ -192,14 +196,6 @@ def _must_be_the_same(known: Payment, call: Call) -> bool:
         what = "payment" if same else "request name"
         raise NotAllowed(marketer=f"This {what} was used for another request. Please sign a new payment for this one.")
     return same
-
-
-def _must_be_good(services: Services, now: float, found: Quote, authorization: Authorization) -> None:
-    facilitator = services.payments.facilitator
-    if facilitator is None or not facilitator.fits(authorization, found.price_micro):
-        raise PaymentRefused("it is not for these terms")
-    if authorization.valid_before < now + MARGIN_S:
-        raise PaymentRefused("it has ended, or ends too soon")
 
 
 def _settle(services: Services, authorization: Authorization, payment: Payment) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.money import show, show_enough
-from pipelines.domain.orders.order import MAX_SEED, SceneChanges, SceneOrder, changed
+from pipelines.domain.orders.order import MAX_SEED, SceneChanges, changed
 from pipelines.domain.planning.plan import Plan, without_speech
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
@@ -29,7 +29,9 @@ def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: SceneChang
         allowed = ", ".join(CHANGEABLE)
         raise InvalidOrder([Problem(name, f"cannot be changed; what can be is {allowed}") for name in unknown])
     order = run.known_order
-    before = _as_it_was(run, scene, order.references)
+    # A placeholder was only made because the scene's own model refused.
+    model = run.known_plan.scenes[scene.number - 1].model if scene.attempt_level.placeholder else None
+    before = scene_order(scene, model, shared=order.references)
     wish = changed(before, changes)
     if (
         scene.clip_id
@@ -68,9 +70,3 @@ def tell(tx: Tx, actor: Actor, scene: Scene, plan: Plan) -> None:
     """What was adapted for the new clip, for the history."""
     for note in plan.adapted:
         record(tx, actor, "scene", scene.id, scene.run_id, "note", sentence=f"Scene {scene.number}: {note}")
-
-
-def _as_it_was(run: Run, scene: Scene, shared: tuple[str, ...]) -> SceneOrder:
-    # A placeholder was only made because the scene's own model refused.
-    model = run.known_plan.scenes[scene.number - 1].model if scene.attempt_level.placeholder else None
-    return scene_order(scene, model, shared=shared)

@@ -210,7 +210,13 @@ def drive(services: Services, run_id: str, *, on_change: Callable[[Run], None], 
             on_change(row)
         if row.status not in MOVING and not _goes_on(services, row):
             return row
-        if not _work_once(services, run_id):
+        worked = poll_due(services, run_id=run_id) > 0
+        now = services.clock.now()
+        for kind in (Kind.RUN, Kind.PURCHASE, Kind.GENERATION, Kind.CLIP):
+            for row_id, _ in services.store.due(kind, now, 100):
+                if _belongs(services, kind, row_id, run_id):
+                    worked = step(services, kind, row_id) or worked
+        if not worked:
             time.sleep(tick_s)
 
 
@@ -222,16 +228,6 @@ def _goes_on(services: Services, run: Run) -> bool:
         return run.approval == "given"
     with services.store.read() as tx:
         return run.next_at is not None or bool(drafts.being_made(tx, run))
-
-
-def _work_once(services: Services, run_id: str) -> bool:
-    worked = poll_due(services, run_id=run_id) > 0
-    now = services.clock.now()
-    for kind in (Kind.RUN, Kind.PURCHASE, Kind.GENERATION, Kind.CLIP):
-        for row_id, _ in services.store.due(kind, now, 100):
-            if _belongs(services, kind, row_id, run_id):
-                worked = step(services, kind, row_id) or worked
-    return worked
 
 
 def _belongs(services: Services, kind: str, id: str, run_id: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, GenerationStatus, RunStatus
-from pipelines.domain.records import Generation, Run
+from pipelines.domain.records import Run
 from pipelines.ports import Tx
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.views import sections, sentences
@@ -94,15 +94,12 @@ def _requests(tx: Tx) -> Mapping[str, _Models]:
     found: dict[str, _Models] = {}
     for status in sorted({*_PLACE, *IN_FLIGHT, GenerationStatus.UNKNOWN}):
         for gen in tx.generations.find(status=status, order="updated_at", limit=REQUESTS):
-            _count(found.setdefault(gen.run_id, _Models()), gen)
+            models = found.setdefault(gen.run_id, _Models())
+            in_doubt = gen.status is GenerationStatus.UNKNOWN
+            by_model = models.doubt if in_doubt else models.waiting if gen.status in _PLACE else models.making
+            by_model[gen.model] = by_model.get(gen.model, 0) + 1
+            models.since = min(gen.updated_at, models.since or gen.updated_at)
     return found
-
-
-def _count(models: _Models, gen: Generation) -> None:
-    in_doubt = gen.status is GenerationStatus.UNKNOWN
-    by_model = models.doubt if in_doubt else models.waiting if gen.status in _PLACE else models.making
-    by_model[gen.model] = by_model.get(gen.model, 0) + 1
-    models.since = min(gen.updated_at, models.since or gen.updated_at)
 
 
 def _of(runs: Iterable[Run], statuses: Sequence[RunStatus]) -> list[Run]:
