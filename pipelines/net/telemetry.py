@@ -85,7 +85,8 @@ class OtelTracer:
             name, _context(parent), SpanKind[kind.upper()], _known(attributes), linked, record_exception=False
         )
         try:
-            yield _OtelSpan(made), _traceparent(made)
+            context = made.get_span_context()
+            yield _OtelSpan(made), f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
         except Exception as error:
             made.set_attribute("error.type", type(error).__name__)
             made.set_status(Status(StatusCode.ERROR))
@@ -125,8 +126,3 @@ def _context(traceparent: str | None) -> Context:
 
     carrier = {"traceparent": traceparent} if traceparent else {}
     return TraceContextTextMapPropagator().extract(carrier, Context())
-
-
-def _traceparent(span: OtelSpan) -> str:
-    context = span.get_span_context()
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"

@@ -25,7 +25,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 from pydantic import SecretStr
 
 from pipelines.domain.catalogue import CatalogueModel
@@ -131,7 +130,9 @@ class Provider(AnsweringAdapter):
         with unpaid(self.name):
             answer = self._http.get(self._request_url(job_id, request))
         said = json_of(answer)
-        if _is_its_own(answer):
+        # Whether an error in the place of a result is the request's own end, and not the queue's trouble of a moment.
+        refused = answer.status_code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+        if not answer.is_success and (refused or _ERROR_TYPE in answer.headers):
             return _failed(job_id, said), None
         if not answer.is_success:
             raise read_error(answer.status_code, said, vendor=self.name, headers=answer.headers)
@@ -158,12 +159,6 @@ class Provider(AnsweringAdapter):
         """The queue keeps a request below the app of its endpoint, which is its first two words."""
         app = "/".join(_endpoint(request, self.card(request)).split("/")[:2])
         return f"{self._url}/{app}/requests/{quote(job_id, safe='')}"
-
-
-def _is_its_own(answer: httpx.Response) -> bool:
-    """Whether an error in the place of a result is the request's own end, and not the queue's trouble of a moment."""
-    refused = answer.status_code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return not answer.is_success and (refused or _ERROR_TYPE in answer.headers)
 
 
 def _failed(job_id: str, said: Any) -> Job:

@@ -235,7 +235,9 @@ def job_from(body: Mapping[str, Any], card: CatalogueModel, job_id: str | None =
     read = video_object.job_from(_outcome(body), job_id or str(body.get("id") or ""))
     word = str(body.get("status") or "").lower()
     status = GenerationStatus.FAILED if word in _ENDED_BADLY else read.status
-    words = _words(body, word)
+    errors = body.get("errors") or body.get("error")
+    first = errors[0] if isinstance(errors, list) and errors else errors
+    words = words_of({"error": first}) if first else Words(code=word if word in _ENDED_BADLY else "")
     if status is not GenerationStatus.FAILED and known_status(word) is None and _holds_video(body):
         status = GenerationStatus.SUCCEEDED
     if status is GenerationStatus.SUCCEEDED and not _holds_video(body):
@@ -299,12 +301,6 @@ def _parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _is_users(step: Mapping[str, Any]) -> bool:
     return step.get("role") == "user" or squeezed(step.get("type") or "") in ("userinput", "input", "user")
-
-
-def _words(body: Mapping[str, Any], word: str) -> Words:
-    errors = body.get("errors") or body.get("error")
-    first = errors[0] if isinstance(errors, list) and errors else errors
-    return words_of({"error": first}) if first else Words(code=word if word in _ENDED_BADLY else "")
 
 
 def _cost(usage: Any, card: CatalogueModel) -> int | None:

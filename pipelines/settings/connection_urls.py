@@ -144,21 +144,17 @@ def _postgres_option(name: str, value: str) -> Mapping[str, str]:
     if name == POOLER:
         return {POOLER: "true"} if value.lower() in {"true", "1"} else {}
     if name in {"schema", "search_path", "currentSchema"}:
-        return _search_path(value)
+        # Prisma's word for where the tables are.
+        if value == "public":
+            return {}
+        if not re.fullmatch(r"[a-zA-Z_]\w{0,62}", value, re.ASCII):
+            raise ValueError("has an option schema, search_path or currentSchema that is not one plain name.")
+        return {"options": f"-csearch_path={value}"}
     if name in _PG_KNOWN:
         return {name: value}
     if name in _PG_DROPPED:
         return {}
     raise ValueError(f"has an option that is not known here: {_shown(name)}. Take it out.")
-
-
-def _search_path(schema: str) -> Mapping[str, str]:
-    """Prisma's word for where the tables are."""
-    if schema == "public":
-        return {}
-    if not re.fullmatch(r"[a-zA-Z_]\w{0,62}", schema, re.ASCII):
-        raise ValueError("has an option schema, search_path or currentSchema that is not one plain name.")
-    return {"options": f"-csearch_path={schema}"}
 
 
 def _split(text: str) -> SplitResult | None:

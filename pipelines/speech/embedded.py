@@ -62,16 +62,12 @@ def speaking() -> Iterator[Narrator]:
     try:
         yield Narrator(process.stdin, process.stdout)
     finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """It ends by itself when nobody asks any more; one that hangs is ended."""
-    try:
-        process.communicate(timeout=_ENDS_S)
-    except (subprocess.TimeoutExpired, BrokenPipeError, ValueError):
-        process.kill()
-        process.wait()
+        # It ends by itself when nobody asks any more; one that hangs is ended.
+        try:
+            process.communicate(timeout=_ENDS_S)
+        except (subprocess.TimeoutExpired, BrokenPipeError, ValueError):
+            process.kill()
+            process.wait()
 
 
 @dataclass(frozen=True, slots=True)

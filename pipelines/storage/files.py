@@ -39,7 +39,10 @@ class FileStore:
                 (root / _DRAFTS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise NotConfigured(f"the folder of STORAGE_URL cannot be made: {error.strerror}") from error
-        _forget_drafts(root / _DRAFTS, older_than=time.time() - _DRAFT_S)
+        for draft in (root / _DRAFTS).iterdir():
+            with suppress(FileNotFoundError):
+                if draft.stat().st_mtime < time.time() - _DRAFT_S:
+                    draft.unlink()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -172,13 +175,6 @@ def _refusals() -> Iterator[None]:
         raise
     except OSError as error:
         raise StorageDenied(f"the folder of STORAGE_URL: {error.strerror or error}") from error
-
-
-def _forget_drafts(folder: Path, older_than: float) -> None:
-    for draft in folder.iterdir():
-        with suppress(FileNotFoundError):
-            if draft.stat().st_mtime < older_than:
-                draft.unlink()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipelines.domain.errors import NotConfigured, ReelgridError
+from pipelines.domain.errors import NotConfigured
 from pipelines.net import guarded_client
 from pipelines.ports import trace
 from pipelines.settings import Settings
@@ -101,7 +101,11 @@ class LanguageModel:
         try:
             listed = names_in(self._client.models.with_raw_response.list().http_response.json())
         except openai.APIStatusError as error:
-            listed = _raised(error_for(error.status_code, _error_object(error.body), error.response.headers), error)
+            # Nothing is listed by a server that does not know the question; other troubles are raised.
+            translated = error_for(error.status_code, _error_object(error.body), error.response.headers)
+            if translated is not None:
+                raise translated from error
+            listed = frozenset()
         except openai.APIConnectionError as error:
             raise away(error) from error
         except ValueError:
@@ -165,13 +169,6 @@ class LanguageModel:
     @functools.cached_property
     def _client(self) -> Any:
         return client_of(self._settings, READ_TIMEOUT_S)
-
-
-def _raised(translated: ReelgridError | None, error: Exception) -> frozenset[str]:
-    """Nothing is listed by a server that does not know the question; other troubles are raised."""
-    if translated is not None:
-        raise translated from error
-    return frozenset()
 
 
 def client_of(settings: Settings, timeout_s: float) -> Any:

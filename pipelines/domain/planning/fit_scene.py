@@ -118,22 +118,18 @@ def _fit_frame(fitted: Fitted, order: Order, card: CatalogueModel) -> None:
         return
     frame = nearest_offer(card, order.aspect_ratio, order.resolution)
     if frame is None:
-        _no_frame(fitted, order, card)
+        offered = list(dict.fromkeys(offer.resolution for offer in card.offers))
+        if offered:
+            fitted.problem("resolution", f"{card.id} offers {either(offered)}, not {order.resolution}.")
+        shapes = list(dict.fromkeys(offer.aspect_ratio for offer in card.offers))
+        if shapes and order.aspect_ratio not in shapes and not order.adapt:
+            fitted.problem("aspect_ratio", f"{card.id} offers {either(shapes)}, not {order.aspect_ratio}.")
         return
     if frame.aspect_ratio != order.aspect_ratio:
         _other_shape(fitted, order, card, frame)
     if frame.resolution != order.resolution:
         _other_resolution(fitted, order, card, frame)
     fitted.frame = frame
-
-
-def _no_frame(fitted: Fitted, order: Order, card: CatalogueModel) -> None:
-    offered = list(dict.fromkeys(offer.resolution for offer in card.offers))
-    if offered:
-        fitted.problem("resolution", f"{card.id} offers {either(offered)}, not {order.resolution}.")
-    shapes = list(dict.fromkeys(offer.aspect_ratio for offer in card.offers))
-    if shapes and order.aspect_ratio not in shapes and not order.adapt:
-        fitted.problem("aspect_ratio", f"{card.id} offers {either(shapes)}, not {order.aspect_ratio}.")
 
 
 def _other_shape(fitted: Fitted, order: Order, card: CatalogueModel, frame: Offer) -> None:
