@@ -108,10 +108,6 @@ def _taken(mine: Replay) -> Response | None:
         raise HttpProblem(422, f"This {HEADER} was used for another request.", (Problem(HEADER, "was used already."),))
     if not found.status:
         raise InFlight(409, "The first request with this key is still being handled.", (), {"Retry-After": "1"})
-    return _replayed(found)
-
-
-def _replayed(found: Replay) -> Response:
     headers = {"Idempotent-Replayed": "true", **found.body.headers}
     text = sealing.unseal(secret(), found.body.text) if found.body.sealed else found.body.text
     return Response(text, found.status, headers, mimetype=found.body.type)

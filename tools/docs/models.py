@@ -39,13 +39,18 @@ def page() -> str:
 
 
 def _row(card: CatalogueModel) -> str:
+    can = [
+        ("first frame", card.image_to_video),
+        (f"last frame{_up_to(card.last_frame_max_seconds)}", card.first_last_frame),
+        (f"{'or ' * card.frames_or_references}{card.max_references} references", card.max_references > 0),
+    ]
     cells = (
         f"`{card.id}`",
         card.label,
         lengths_in_words(card),
         _prices(card),
         "yes" if card.audio else "no",
-        _pictures(card),
+        ", ".join(name for name, able in can if able) or "none",
     )
     return f"| {' | '.join(cells)} |"
 
@@ -57,7 +62,7 @@ def _prices(card: CatalogueModel) -> str:
         return "no price, not offered"
     return ", ".join(
         f"{_usd(price)}{f' + {_usd(card.clip_prices[name])} a clip' if name in card.clip_prices else ''} ({name})"
-        for name, price in _by_size(card.prices)
+        for name, price in sorted(card.prices.items(), key=lambda entry: lines(entry[0]))
     )
 
 
@@ -65,19 +70,6 @@ def _usd(micro: int) -> str:
     """Dollars with all their decimals, at least two."""
     whole, _, decimals = f"{micro / MICRO:.6f}".partition(".")
     return f"${whole}.{decimals.rstrip('0').ljust(2, '0')}"
-
-
-def _by_size(prices: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(prices.items(), key=lambda entry: lines(entry[0]))
-
-
-def _pictures(card: CatalogueModel) -> str:
-    can = [
-        ("first frame", card.image_to_video),
-        (f"last frame{_up_to(card.last_frame_max_seconds)}", card.first_last_frame),
-        (f"{'or ' * card.frames_or_references}{card.max_references} references", card.max_references > 0),
-    ]
-    return ", ".join(name for name, able in can if able) or "none"
 
 
 def _up_to(seconds: float | None) -> str:

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.domain.planning.narration import Said
-from pipelines.speech.catalogue import Price, VoiceModel, shipped
+from pipelines.speech.catalogue import VoiceModel, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "voices.md"
@@ -37,20 +37,16 @@ def _rows(model: VoiceModel) -> Iterator[str]:
     times = "told by the voice" if model.timings else "estimated"
     for price in model.prices:
         until = min(price.until, model.ends or date.max)
+        micro = price.cost(_CHARACTERS, _MINUTE_S, Said())
         cells = (
             f"`{model.model}`",
             model.languages,
-            _minute(price),
+            f"${micro / _MICRO:.4f}",
             times,
             "–" if price.start == date.min else str(price.start),
             "–" if until == date.max else f"{until}{f', then {model.successor}' if model.successor else ''}",
         )
         yield f"| {' | '.join(cells)} |"
-
-
-def _minute(price: Price) -> str:
-    micro = price.cost(_CHARACTERS, _MINUTE_S, Said())
-    return f"${micro / _MICRO:.4f}"
 
 
 def _section(vendor: str) -> str:

@@ -124,7 +124,10 @@ def _owner(key: str) -> Actor | None:
     matches = [api_keys.api_key_matches(key, sha256) for sha256 in (_hashes(row) if row else (None,))]
     if row is None or not any(matches):
         return None
-    _touch(row)
+    now = services().clock.now()
+    if now - (row.last_used_at or 0.0) > TOUCH_S:
+        with services().store.write() as tx:
+            tx.keys.change(row.id, last_used_at=now)
     return _actor(row, newest=matches[0])
 
 
@@ -165,13 +168,6 @@ def named(key_id: str) -> tuple[Actor | None, tuple[str, ...]]:
             return Actor(entry.name, ALL, key_id), (entry.sha256,)
     row = _row(key_id)
     return (_actor(row), _hashes(row)) if row else (None, ())
-
-
-def _touch(row: ApiKey) -> None:
-    now = services().clock.now()
-    if now - (row.last_used_at or 0.0) > TOUCH_S:
-        with services().store.write() as tx:
-            tx.keys.change(row.id, last_used_at=now)
 
 
 def sign_in(key: str) -> bool:

@@ -97,7 +97,12 @@ class EventCounters:
     def collect(self) -> Iterator[Family]:
         """After reading what came in since."""
         with self._lock:
-            self._pass_over()
+            # What happened before this process began.
+            if self._since is not None:
+                with self._core.store.read() as tx:
+                    for rows in self._all:
+                        rows.pass_over(tx, self._since)
+                self._since = None
             for _ in range(ROUNDS):
                 if not self._read_some():
                     break
@@ -105,14 +110,6 @@ class EventCounters:
             yield from metric.collect()
         for metric in (self.defects, self.credits, self.attempts, self.payments, self.credit_refusals):
             yield from metric.collect()
-
-    def _pass_over(self) -> None:
-        """What happened before this process began."""
-        if self._since is not None:
-            with self._core.store.read() as tx:
-                for rows in self._all:
-                    rows.pass_over(tx, self._since)
-            self._since = None
 
     def _read_some(self) -> bool:
         """Whether there may be more."""

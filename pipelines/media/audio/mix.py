@@ -71,7 +71,10 @@ def _decoded(piece: PreparedClip, begin: int, end: int) -> Iterator[Samples]:
     try:
         for packet in _packets(piece, begin, end):
             for frame in decoder.decode(av.Packet(packet)):
-                yield _planar(frame)
+                samples = frame.to_ndarray()
+                if samples.shape[-1] != PACKET or samples.dtype != np.float32:
+                    raise damaged("its sound is not what it says")
+                yield samples.astype(np.float32, copy=False)
     except FFmpegError as error:
         raise damaged("its sound cannot be decoded") from error
 
@@ -84,13 +87,6 @@ def _packets(piece: PreparedClip, begin: int, end: int) -> Iterator[bytes]:
     places = zip(audio.offsets[begin:end].tolist(), audio.sizes[begin:end].tolist(), strict=True)
     with piece.path.open("rb", buffering=0) as file:
         yield from (os.pread(file.fileno(), size, offset) for offset, size in places)
-
-
-def _planar(frame: av.AudioFrame) -> Samples:
-    samples = frame.to_ndarray()
-    if samples.shape[-1] != PACKET or samples.dtype != np.float32:
-        raise damaged("its sound is not what it says")
-    return samples.astype(np.float32, copy=False)
 
 
 def mix(parts: Sequence[Part], first: int, last: int, channels: int) -> Samples:

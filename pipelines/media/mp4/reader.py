@@ -338,14 +338,6 @@ def _sync(data: bytes, tables: Parts, samples: int) -> Ints:
     return inside
 
 
-def _chunk_places(data: bytes, tables: Parts, file_size: int) -> Ints:
-    narrow = b"stco" in tables
-    chunks = table(data, tables[b"stco" if narrow else b"co64"], 1, U32 if narrow else U64)
-    if len(chunks) and chunks.max() > file_size:
-        raise damaged("it is cut short: its index points beyond the end of the file")
-    return chunks.astype(np.int64)
-
-
 def _per_chunk(data: bytes, stsc: Box, chunks: int) -> Ints:
     """How many samples the index puts into each chunk."""
     runs = table(data, stsc, 3).astype(np.int64)
@@ -362,7 +354,11 @@ def _per_chunk(data: bytes, stsc: Box, chunks: int) -> Ints:
 
 def _offsets(data: bytes, tables: Parts, sizes: Ints, file_size: int) -> Ints:
     """Where each sample lies in the file, from the chunk tables."""
-    chunks = _chunk_places(data, tables, file_size)
+    narrow = b"stco" in tables
+    chunks = table(data, tables[b"stco" if narrow else b"co64"], 1, U32 if narrow else U64)
+    if len(chunks) and chunks.max() > file_size:
+        raise damaged("it is cut short: its index points beyond the end of the file")
+    chunks = chunks.astype(np.int64)
     counts = _per_chunk(data, tables[b"stsc"], len(chunks))
     upto = counts.cumsum()
     if upto[-1] != len(sizes) or not counts.all():

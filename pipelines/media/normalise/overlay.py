@@ -206,7 +206,9 @@ def _paint_caption(canvas: Image.Image, words: str, style: Style, lit: Collectio
     """
     safe, unit = safe_area(*canvas.size), min(canvas.size) / 100
     block, pad_x, pad_y = _set_caption(*canvas.size, words, style.face)
-    plate = _plate(safe, block, pad_x, pad_y)
+    width = min(safe.width, block.width + 2 * pad_x)
+    height = block.height + 2 * pad_y
+    plate = Box(safe.x + (safe.width - width) // 2, safe.bottom - height, width, height)
     fill_plate(canvas, plate, round(1.6 * unit), (*style.plate, style.opacity))
     for index, line in enumerate(block.lines):
         ink = draw_line(line, style.face, block.size, style.ink, rtl=block.rtl)
@@ -227,12 +229,6 @@ def _span(line: str, place: int, block: Block, face: Face) -> tuple[int, int]:
         round(measure(text, face, block.size)) if text else 0 for text in (before, before + words[place], line)
     )
     return (width - end, width - start) if block.rtl else (start, end)
-
-
-def _plate(safe: Box, block: Block, pad_x: int, pad_y: int) -> Box:
-    width = min(safe.width, block.width + 2 * pad_x)
-    height = block.height + 2 * pad_y
-    return Box(safe.x + (safe.width - width) // 2, safe.bottom - height, width, height)
 
 
 def _paint_logo(canvas: Image.Image, logo: Logo) -> None:

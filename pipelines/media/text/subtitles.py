@@ -91,17 +91,13 @@ def _greedy(paragraph: str, limit: int) -> list[str]:
         elif _columns(word) <= limit:
             lines.append(word)
         else:
-            lines.extend(_torn(word, limit))
+            pieces = [""]
+            for part in clusters(word):
+                if _columns(pieces[-1] + part) > limit:
+                    pieces.append("")
+                pieces[-1] += part
+            lines.extend(pieces)
     return [line for line in lines if line]
-
-
-def _torn(word: str, limit: int) -> list[str]:
-    pieces = [""]
-    for part in clusters(word):
-        if _columns(pieces[-1] + part) > limit:
-            pieces.append("")
-        pieces[-1] += part
-    return pieces
 
 
 def _clock(seconds: float, mark: str) -> str:

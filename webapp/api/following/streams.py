@@ -44,7 +44,11 @@ class Changes:
 
 def stream(watched: str, changes_after: Callable[[int], Changes]) -> Response:
     """Held for as long as a slot is free, else closed for the client to come again. 204 when all of it was told."""
-    after = _last_event_id()
+    text = request.headers.get("Last-Event-ID", "0")
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID):
+        problem = Problem("Last-Event-ID", "must be the id of an event.")
+        raise HttpProblem(422, f"{problem.field} {problem.message}", (problem,))
+    after = int(text)
     first = changes_after(after)
     if first.terminal and first.last == after:
         return Response(status=204)
@@ -52,14 +56,6 @@ def stream(watched: str, changes_after: Callable[[int], Changes]) -> Response:
     pieces = _held(watch(), watched, after, changes_after, refusals()) if slot else iter((RETRY, first.written()))
     headers = {"X-Accel-Buffering": "no"}
     return Response(Held(slot, pieces), mimetype="text/event-stream", headers=headers)
-
-
-def _last_event_id() -> int:
-    text = request.headers.get("Last-Event-ID", "0")
-    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID):
-        problem = Problem("Last-Event-ID", "must be the id of an event.")
-        raise HttpProblem(422, f"{problem.field} {problem.message}", (problem,))
-    return int(text)
 
 
 def _held(

@@ -9,7 +9,6 @@ import click
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show_enough
-from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run
 from pipelines.stages.decisions import control
 from pipelines.stages.decisions.cheapest_clip import cheapest_clip, must_be_affordable
@@ -28,7 +27,9 @@ def bought(core: Services, *, model: str | None, yes: bool) -> dict[str, Any]:
     try:
         order, plan = cheapest_clip(core, model)
         must_be_affordable(core, order, plan)
-        click.echo(_offer(plan), err=True)
+        (scene,) = plan.scenes
+        what = f"{scene.buy_seconds:g} s of {scene.model}, {plan.width}x{plan.height}"
+        click.echo(f"The cheapest clip here: {what}. It costs at most {show_enough(plan.quote_micro)}.", err=True)
         if not yes and not click.confirm("Buy it?", err=True):
             return _finding("nothing was bought: you said no")
         request = StartRequest(source="clip", order=order, fresh=True, at_most_micro=plan.quote_micro)
@@ -36,12 +37,6 @@ def bought(core: Services, *, model: str | None, yes: bool) -> dict[str, Any]:
     except ReelgridError as error:
         return _finding(f"nothing was bought. {error.marketer}")
     return _outcome(core, _made(core, started.run_id))
-
-
-def _offer(plan: Plan) -> str:
-    (scene,) = plan.scenes
-    what = f"{scene.buy_seconds:g} s of {scene.model}, {plan.width}x{plan.height}"
-    return f"The cheapest clip here: {what}. It costs at most {show_enough(plan.quote_micro)}."
 
 
 def _made(core: Services, run_id: str) -> Run:
