@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from pipelines.domain.errors import NotConfigured, Unavailable
+from pipelines.domain.state.open_json import JsonObject
 from pipelines.net.guard import guarded_client
 from pipelines.net.http_errors import translate_http
 from pipelines.net.total import total_time
@@ -28,7 +29,7 @@ class PublishedIssuer:
 
     name: str
 
-    def keys(self) -> Mapping[str, Any]:
+    def keys(self) -> JsonObject:
         """Its JWKS. Raises Unavailable, NotConfigured or ForbiddenAddress."""
         own = Origin.of(self.name)
         with total_time(TOTAL_S), guarded_client({own}, TOTAL_S) as client:

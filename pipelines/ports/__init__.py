@@ -20,7 +20,7 @@ from pipelines.ports.airtable import (
     SetupReport,
     Written,
 )
-from pipelines.ports.database import UNHEARD_S, Commits, DayCap, Discrepancy, Rows, Store, Tx, UsageGroup, Wakeups
+from pipelines.ports.database import UNHEARD_S, Columns, Commits, DayCap, Discrepancy, Rows, Store, Tx, UsageGroup, Wakeups
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor, FilmSigner
 from pipelines.ports.meaning import Meaning
@@ -73,6 +73,7 @@ __all__ = [
     "Changes",
     "Check",
     "Clock",
+    "Columns",
     "Commits",
     "ConnectedBases",
     "CrashPoints",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipelines.domain.airtable.fields import ACTION_BOXES, TICKED_TABLES
 from pipelines.domain.airtable.values import CellFile
@@ -13,6 +13,7 @@ from pipelines.domain.orders.brand import Brand
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import Base, OutboxEntry
 from pipelines.domain.state.base import BaseState, Hook
+from pipelines.domain.state.open_json import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,7 @@ class AirtableRow:
     ticks: frozenset[str] = frozenset()
     """Which of Generate, Approve, Cancel are ticked."""
     scheduled_for: float | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: JsonObject = field(default_factory=dict)
     """The row by our own field names, raw."""
     given: tuple[str, ...] = ()
     """The attributes of the order that the row itself says."""
@@ -79,7 +80,7 @@ class AirtableChange:
     status: str | None = None
     changed: frozenset[str] = frozenset()
     """The watched fields that changed, and all that have a value in a new row."""
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: JsonObject = field(default_factory=dict)
     scheduled_for: float | None = None
     scene: AirtableScene | None = None
     """The row as read, where it is one of `Scenes`."""
@@ -108,8 +109,8 @@ class Written:
     entry_id: str
     ok: bool
     record_id: str | None = None
-    sent: Mapping[str, Any] = field(default_factory=dict)
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    sent: JsonObject = field(default_factory=dict)
+    fields: JsonObject = field(default_factory=dict)
     """The row as it is now, by our own field names."""
     error: str | None = None
     gone: bool = False

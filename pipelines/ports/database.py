@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from pipelines.domain.customers.batches import Batch
 from pipelines.domain.customers.notices import Attempt, Endpoint, Notice
@@ -52,6 +52,10 @@ from pipelines.domain.stored_files import FileTotal, Pack, StoredFile
 T = TypeVar("T")
 
 
+Columns: TypeAlias = Mapping[str, object]
+"""Values by the names of columns, which `tools/mypy_columns` checks: what rows must hold, or lie before or after."""
+
+
 class Rows(Protocol[T]):
     """One table of frozen records. Every change is a compare-and-set."""
 
@@ -61,30 +65,26 @@ class Rows(Protocol[T]):
     def add(self, row: T) -> bool:
         """Insert; False if the id or a unique key is already there (nothing changes then)."""
 
-    def change(
-        self, id: str, when: Mapping[str, Any] | None = None, add: Mapping[str, int] = ..., /, **changes: Any
-    ) -> bool:
+    def change(self, id: str, when: Columns | None = None, add: Mapping[str, int] = ..., /, **changes: Any) -> bool:
         """Update the row if every column in `when` still has that value (a tuple: one of them). `add` is added to what
         its columns hold then, whoever has changed them meanwhile.
         """
 
-    def renew(
-        self, id: str, when: Mapping[str, Any] | None = None, add: Mapping[str, int] = ..., /, **changes: Any
-    ) -> T | None:
+    def renew(self, id: str, when: Columns | None = None, add: Mapping[str, int] = ..., /, **changes: Any) -> T | None:
         """As `change`; the row as it is then, or None where it did not match."""
 
     def change_all(
         self,
         ids: Collection[str],
-        when: Mapping[str, Any] | None = None,
+        when: Columns | None = None,
         /,
         *,
-        before: Mapping[str, Any],
+        before: Columns,
         **changes: Any,
     ) -> set[str]:
         """Update those of the rows that still match, in one statement, all to the same; which they were."""
 
-    def change_each(self, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
+    def change_each(self, rows: Sequence[tuple[str, Columns, Columns]]) -> None:
         """`change` for many: (id, when, changes), all with the same columns; a row that does not match any more stays
         as it is, and nobody is told.
         """
@@ -94,8 +94,8 @@ class Rows(Protocol[T]):
         *,
         order: str = "id",
         limit: int | None = None,
-        before: Mapping[str, Any] | None = None,
-        after: Mapping[str, Any] | None = None,
+        before: Columns | None = None,
+        after: Columns | None = None,
         lock: bool = False,
         **equals: Any,
     ) -> list[T]:
@@ -108,8 +108,8 @@ class Rows(Protocol[T]):
         self,
         *,
         limit: int | None = None,
-        before: Mapping[str, Any] | None = None,
-        after: Mapping[str, Any] | None = None,
+        before: Columns | None = None,
+        after: Columns | None = None,
         **equals: Any,
     ) -> int:
         """How many rows match, bounded as in `find`; beyond `limit` it is not counted on."""
@@ -117,7 +117,7 @@ class Rows(Protocol[T]):
     def remove(self, id: str) -> bool:
         """Delete a row that is no history (outbox, processes)."""
 
-    def remove_some(self, limit: int, *, before: Mapping[str, Any], **equals: Any) -> int:
+    def remove_some(self, limit: int, *, before: Columns, **equals: Any) -> int:
         """Delete at most so many rows that are no history, bounded as in `find`; how many there were. NULL is not
         before anything.
         """

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
+
+from pipelines.domain.state.open_json import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ class Chain(Protocol):
 class PaymentEvents(Protocol):
     """What a seller of credits has sent to our webhook, as it would send it again."""
 
-    def between(self, since: float, until: float, types: Sequence[str]) -> list[dict[str, Any]]:
+    def between(self, since: float, until: float, types: Sequence[str]) -> list[JsonObject]:
         """The events of these types of that time, the oldest first. Raises NotConfigured and Unavailable."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
+
+from pipelines.domain.state.open_json import JsonObject
 
 
 class Clock(Protocol):
@@ -39,7 +41,7 @@ class Issuer(Protocol):
     def name(self) -> str:
         """What its tokens name as their issuer."""
 
-    def keys(self) -> Mapping[str, Any]:
+    def keys(self) -> JsonObject:
         """The keys by which its tokens are verified now (a JWKS). Raises Unavailable, NotConfigured or
         ForbiddenAddress.
         """

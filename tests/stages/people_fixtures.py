@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipelines.airtable.rows.fields import airtable_scene
 from pipelines.domain.airtable.fields import AirtableTable
@@ -53,7 +51,7 @@ def changed(
 
 def told(harness: StageHarness, table: str, record: str, *names: str, ticked: tuple[str, ...] = ()) -> None:
     """What the next reading of changes will say."""
-    fields: Mapping[str, Any] = harness.airtable.cells(record, table)
+    fields = dict(harness.airtable.cells(record, table))
     status = fields.get("Status")
     change = AirtableChange(
         table=table,

@@ -80,7 +80,7 @@ class Files:
 
     media_type: str
     several: bool = False
-    made: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    made: Mapping[str, object] = field(default_factory=dict, hash=False)
     """Words that stand for one that is made here, and what each is in the attribute `made_as`."""
     made_as: str = ""
 
@@ -147,7 +147,7 @@ def inputs_of(record: type[Any]) -> tuple[Input, ...]:
     return tuple(dataclasses.replace(found, name=name) for name, found in declared if found is not None)
 
 
-def values_of(record: type[Any], found: Mapping[str, Any]) -> dict[str, Any]:
+def values_of(record: type[Any], found: Mapping[str, object]) -> dict[str, Any]:
     """What was given, as the order holds it; nothing where nothing was said."""
     inputs = [item for item in inputs_of(record) if found.get(item.name) is not None]
     values = {item.name: _typed(item.kind, found[item.name]) for item in inputs}

@@ -286,7 +286,7 @@ def with_brand(order: Order, brand: Brand, said: Sequence[str]) -> Order:
     return replace(order, brand=kept, brand_row=None, **added)
 
 
-def order_of(found: Mapping[str, Any], *, adapt: bool, fresh: bool = False) -> Order:
+def order_of(found: Mapping[str, object], *, adapt: bool, fresh: bool = False) -> Order:
     """The order of what was given: None and what is missing say nothing."""
     values = values_of(Order, found)
     if "film_seconds" in values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from pipelines.domain.airtable.fields import AirtableTable, SettingsField
 from pipelines.domain.airtable.values import settings_fields
@@ -14,11 +14,15 @@ from pipelines.stages.spending import caps, ledger, stop_switch
 RUNNING = "Running."
 
 
+class _OfRow(TypedDict, total=False):
+    record_id: str
+
+
 def show(tx: Tx, now: float, base_id: str, *, record_id: str | None = None, at_once: bool = False) -> None:
     """What the base has spent today, and whether it may spend more, in the row of `Settings` that was found when it was
     read last. Written seldom, but at once when a run has ended (`at_once`) or when what may be done has changed.
     """
-    own: dict[str, Any] = {"record_id": record_id} if record_id else {}
+    own: _OfRow = {"record_id": record_id} if record_id else {}
     known = tx.outbox.find(base_id=base_id, table=AirtableTable.SETTINGS, gone=False, limit=1, **own)
     row = record_id or (known[0].record_id if known else None)
     if row is None:

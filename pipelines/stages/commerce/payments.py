@@ -173,7 +173,7 @@ def source_of(transaction: str) -> str:
     return f"{X402}:{transaction}"
 
 
-def new_payment(now: float, **fields: Any) -> Payment:
+def new_payment(now: float, **changes: Any) -> Payment:
     """A row to be written before the money moves: whoever is killed then leaves it to the pump."""
     return Payment(
         id=new_id("pay"),
@@ -182,5 +182,5 @@ def new_payment(now: float, **fields: Any) -> Payment:
         run_id=new_id("run"),
         tried_at=now,
         created_at=now,
-        **fields,
+        **changes,
     )

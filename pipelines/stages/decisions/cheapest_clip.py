@@ -23,18 +23,13 @@ def cheapest_clip(services: Services, model: str | None = None) -> tuple[Order, 
     """Of all models that are set up, or of the one that is named. A free one only where nothing else is set up: it
     proves nothing about a provider. Raises NotAllowed when there is none.
     """
-    offered = [found for card in _cards(services, model) for found in _clips(services, card)]
+    cards = (card for card in services.catalogue.values() if services.providers.configured(card.provider))
+    offered = [found for card in cards if card.id == (model or card.id) for found in _clips(services, card)]
     paid = [found for found in offered if found[1].quote_micro]
     if not offered:
         asked = model or "no model of the catalogue"
         raise NotAllowed(marketer=f"{asked} cannot be ordered here: see flask models list.")
     return min(paid or offered, key=lambda found: found[1].quote_micro)
-
-
-def _cards(services: Services, model: str | None) -> Iterator[CatalogueModel]:
-    for card in services.catalogue.values():
-        if card.id == (model or card.id) and services.providers.configured(card.provider):
-            yield card
 
 
 def _clips(services: Services, card: CatalogueModel) -> Iterator[tuple[Order, Plan]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from pipelines.domain.errors import NotAllowed
 from pipelines.domain.lifecycle import (
@@ -168,7 +167,7 @@ def resume(services: Services, tx: Tx, who: Actor, run: Run, ceiling_micro: int 
     record(tx, who, "run", run.id, run.id, "retried")
     run = replace(run, ceiling_micro=ceiling_micro)
     scenes = tx.scenes.find(run_id=run.id, order="number")
-    again: dict[str, Any] = {"error": None, "next_at": who.now, "finished_at": None, "ceiling_micro": ceiling_micro}
+    again = {"error": None, "next_at": who.now, "finished_at": None, "ceiling_micro": ceiling_micro}
     if not scenes:
         # Somebody may have mended the row: it is read once more.
         order = run.order if run.record_id is None or run.plan is not None else None

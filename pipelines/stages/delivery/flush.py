@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import TypedDict
 
 from pipelines.domain.airtable.fields import ACTION_BOXES, AirtableTable, VideoField
 from pipelines.domain.airtable.values import OTHERS, CellFile, attachments, files_in
@@ -15,6 +15,7 @@ from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.progress.pacing import next_progress_s
 from pipelines.domain.records import Kind, OutboxEntry, Run
+from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx, Written, log_context, trace
 from pipelines.stages.base_rows import action_links, airtable_calls, base_outages, fetches, run_row
 from pipelines.stages.base_rows.outbox import COALESCE_S, STORED
@@ -128,7 +129,13 @@ def _claim(services: Services, tx: Tx, entry_id: str, now: float) -> OutboxEntry
     return replace(claimed, urgent=entry.urgent) if claimed is not None else None
 
 
-def _refreshed(services: Services, tx: Tx, entry: OutboxEntry) -> dict[str, Any]:
+class _Refreshed(TypedDict, total=False):
+    fields: JsonObject
+    sent: JsonObject
+    version: int
+
+
+def _refreshed(services: Services, tx: Tx, entry: OutboxEntry) -> _Refreshed:
     """The row of a film that is being made says how far it is now, not how far it was when it came due."""
     run = tx.runs.get(entry.run_id) if entry.run_id and entry.table == AirtableTable.VIDEOS else None
     if run is None or run.status is not RunStatus.GENERATING or entry.fields.get(VideoField.RUN_ID) != run.id:
@@ -153,9 +160,9 @@ def _resolved(services: Services, entry: OutboxEntry) -> OutboxEntry:
     )
 
 
-def _linked(services: Services, entry_id: str, value: Any) -> Any:
+def _linked(services: Services, entry_id: str, value: object) -> object:
     files = files_in(value)
-    if not files:
+    if not files or not isinstance(value, list):
         return value
     return [
         *attachments([_link(services, entry_id, file) for file in files]),

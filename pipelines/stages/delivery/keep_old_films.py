@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, VideoField
-from pipelines.domain.airtable.values import OTHERS, CellFile, files_in
+from pipelines.domain.airtable.values import OTHERS, CellFile, FileInCell, files_in
 from pipelines.domain.records import OutboxEntry
 from pipelines.stages.kernel.services import Services
 
@@ -42,7 +41,7 @@ def _sent(entry: OutboxEntry, there: Sequence[CellFile]) -> OutboxEntry:
     return replace(entry, fields=fields)
 
 
-def joined(wanted: Sequence[Any], there: Sequence[CellFile]) -> list[dict[str, str]]:
+def joined(wanted: Sequence[object], there: Sequence[CellFile]) -> list[FileInCell]:
     """The value of a cell for Airtable: new files first, then what stays. A film that is there already, by name and
     size, is named by its id instead of being fetched again; previews and earlier tries of a wanted film go.
     """
@@ -65,5 +64,5 @@ def _found(file: CellFile, there: Sequence[CellFile]) -> CellFile | None:
     return next((known for known in there if (known.filename, known.size) == (file.filename, file.size)), None)
 
 
-def _plain(file: CellFile) -> dict[str, str]:
+def _plain(file: CellFile) -> FileInCell:
     return {"id": file.id} if file.id else {"url": file.url, "filename": file.filename}

@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.errors import (
@@ -28,7 +28,7 @@ from pipelines.domain.errors import (
 from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus, Reason
 from pipelines.domain.records import Generation, Kind, Run
 from pipelines.domain.state.generation import GenerationResult
-from pipelines.ports import Job, Tx, log_context, trace
+from pipelines.ports import Columns, Job, Tx, log_context, trace
 from pipelines.stages.generations import fetch, submit
 from pipelines.stages.kernel import log_ids
 from pipelines.stages.kernel.services import Services
@@ -171,11 +171,16 @@ def _transition(services: Services, tx: Tx, gen: Generation, job: Job | None, to
         transition_generation(tx, actor, gen, to, **known, next_at=_next(services, gen, now))
 
 
+class _Some(TypedDict, total=False):
+    run_id: str
+    provider: tuple[str, ...]
+
+
 def _take_due(services: Services, limit: int, run_id: str | None) -> list[Generation]:
     now = services.clock.now()
     if not services.store.due(Kind.GENERATION, now + MOMENT_S, 1):
         return []
-    only: dict[str, Any] = {"run_id": run_id} if run_id else {}
+    only: _Some = {"run_id": run_id} if run_id else {}
     bounds, status = {"next_at": now + MOMENT_S}, tuple(IN_FLIGHT)
     with services.store.read() as tx:
         due = tx.generations.find(order="next_at", limit=limit, before=bounds, status=status, **only)
@@ -265,7 +270,7 @@ def _judge(services: Services, actor: Actor, gen: Generation, job: Job) -> _Answ
     return _Answer(gen, actor.now, job)
 
 
-def _as_taken(gen: Generation) -> dict[str, Any]:
+def _as_taken(gen: Generation) -> Columns:
     return {"status": gen.status, "next_at": gen.next_at}
 
 

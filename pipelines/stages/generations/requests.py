@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from pipelines.domain.catalogue import CatalogueModel
 from pipelines.domain.footage import Consistency, PosterStyle, Preview, Transition
@@ -214,11 +214,18 @@ def repeats(prompts: Sequence[str]) -> list[int]:
     return [prompts[:index].count(prompt) for index, prompt in enumerate(prompts)]
 
 
-def shared_with(scene: Scene, mark: str) -> dict[str, Any]:
+class Shared(TypedDict, total=False):
+    """Columns of clips and generations that may serve a scene."""
+
+    fingerprint: str
+    run_id: str
+
+
+def shared_with(scene: Scene, mark: str) -> Shared:
     """Which clips and generations may serve this scene, as columns of both tables: the same purchase by the same owner
     (`fingerprint`). `fresh` runs share only with themselves.
     """
-    own = {"run_id": scene.run_id} if scene.settings.fresh else {}
+    own: Shared = {"run_id": scene.run_id} if scene.settings.fresh else {}
     return {"fingerprint": mark, **own}
 
 

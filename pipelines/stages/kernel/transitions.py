@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from pipelines.domain.errors import NotFound
 from pipelines.domain.lifecycle import (
@@ -26,7 +26,7 @@ from pipelines.domain.lifecycle import (
 from pipelines.domain.records import Cut, DayTotal, Event, Generation, Purchase, Run
 from pipelines.domain.state.history import EventDetail
 from pipelines.domain.times import utc_day
-from pipelines.ports import Tx, trace
+from pipelines.ports import Columns, Tx, trace
 from pipelines.stages.kernel import announcements
 
 T = TypeVar("T")
@@ -39,8 +39,17 @@ BY_LINK = "a link in the row"
 """The name of whoever decides by one."""
 NEXT_VERSION: Mapping[str, int] = {"version": 1}
 """Added to what stands there, whoever read the run when: or watchers would miss a change."""
-FREE: Mapping[str, Any] = {"lease_owner": None, "lease_token": None, "lease_until": 0.0}
-"""The lease columns of a row that nobody works on."""
+
+
+class FreeLease(TypedDict):
+    """The lease columns of a row that nobody works on."""
+
+    lease_owner: None
+    lease_token: None
+    lease_until: float
+
+
+FREE: FreeLease = {"lease_owner": None, "lease_token": None, "lease_until": 0.0}
 
 
 class LostLease(Exception):
@@ -56,9 +65,9 @@ class Actor:
     lease: str | None = None
     """None for a person or the pump: the status alone is the fence."""
 
-    def fence(self, status: str) -> dict[str, Any]:
+    def fence(self, status: str) -> Columns:
         """The conditions under which a commit may happen."""
-        return {"status": status} | ({"lease_token": self.lease} if self.lease else {})
+        return {"status": status, "lease_token": self.lease} if self.lease else {"status": status}
 
 
 def found_run(tx: Tx, run_id: str, *, lock: bool = False) -> Run:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from pipelines.domain.customers.notices import (
     MOST_ENDPOINTS,
@@ -18,7 +18,7 @@ from pipelines.domain.customers.notices import (
 from pipelines.domain.errors import Busy, NotAllowed, NotFound, TooMany
 from pipelines.domain.keys import new_id
 from pipelines.domain.state.sealed_address import SealedAddress
-from pipelines.ports import Tx
+from pipelines.ports import Columns, Tx
 from pipelines.stages.files import revocations
 from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.kernel import announcements
@@ -96,7 +96,7 @@ def change(
 ) -> Endpoint:
     """Change what is given. Switched on, it starts anew: what failed before counts no more. Raises NotFound."""
     given = {"address": address, "events": events, "description": description}
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     with services.store.write() as tx:
         endpoint = found(tx, endpoint_id, lock=True)
         if enabled:
@@ -156,7 +156,7 @@ def resend(services: Services, notice_id: str) -> Sent:
         if notice.endpoint_id is not None and found(tx, notice.endpoint_id).off is not None:
             raise NotAllowed(marketer="Its webhook is switched off. Switch it on, then send the message again.")
         _acquire_turn(tx, now)
-        tx.notices.change(notice_id, {"lease_token": None}, **_again(now))
+        _send_again(tx, notice_id, {"lease_token": None}, now)
         return Sent(tx.notices.get(notice_id) or notice, _attempts(tx, [notice_id]).get(notice_id, ()))
 
 
@@ -179,12 +179,13 @@ def recover(services: Services, endpoint_id: str, since: float) -> tuple[int, bo
         )
         ids = [notice.id for notice in lost[:RECOVERED_AT_ONCE] if not notice.erased]
         for notice_id in ids:
-            tx.notices.change(notice_id, {"status": _ENDED}, **_again(now))
+            _send_again(tx, notice_id, {"status": _ENDED}, now)
     return len(ids), len(lost) > RECOVERED_AT_ONCE
 
 
-def _again(now: float) -> dict[str, Any]:
-    return {"status": NoticeStatus.WAITING, "next_at": now, "attempts": 0, "finished_at": None, **FREE}
+def _send_again(tx: Tx, notice_id: str, when: Columns, now: float) -> None:
+    waiting = NoticeStatus.WAITING
+    tx.notices.change(notice_id, when, status=waiting, next_at=now, attempts=0, finished_at=None, **FREE)
 
 
 def _acquire_turn(tx: Tx, now: float) -> None:
@@ -196,13 +197,17 @@ def _acquire_turn(tx: Tx, now: float) -> None:
         raise TooMany(busy.operator, marketer=words, retry_after=busy.retry_after, limit="notices") from busy
 
 
+class _Ended(TypedDict, total=False):
+    status: tuple[str, ...]
+
+
 def notices_of(
     services: Services, endpoint_id: str, *, limit: int, cursor: str | None, statuses: Collection[str] = ()
 ) -> tuple[list[Sent], str | None]:
     """What was sent to an endpoint, newest first, and the cursor of the next page. Raises NotFound, and ValueError for
     a cursor that is not ours.
     """
-    only: Mapping[str, Any] = {"status": tuple(statuses)} if statuses else {}
+    only: _Ended = {"status": tuple(statuses)} if statuses else {}
     with services.store.read() as tx:
         found(tx, endpoint_id)
         notices = newest_first(tx.notices, limit + 1, cursor, endpoint_id=endpoint_id, **only)

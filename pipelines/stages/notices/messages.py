@@ -26,7 +26,7 @@ _SENTENCES: Mapping[NoticeType, str] = {
     NoticeType.ENDPOINT_DISABLED: "Webhook {endpoint} is switched off: {why}",
     NoticeType.ENDPOINT_TEST: "This is a test. Messages arrive here.",
 }
-_ESCAPED = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("@", "@\u200b"), ("|", "\u2758"))
+_ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u200b", "|": "\u2758"})
 """What means something to Slack: links, mentions, and the names of groups."""
 
 
@@ -159,19 +159,13 @@ def _slack(services: Services, notice: Notice) -> str:
         "counts": ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in facts.counts.items() if count),
     }
     text = _SENTENCES[NoticeType(notice.type)].format(**words)
-    text = _escaped(f"{text} {facts.error}" if facts.error else text)
+    text = (f"{text} {facts.error}" if facts.error else text).translate(_ESCAPED)
     links = [f"<{services.links.video(one.token)}|{_called(one)}>" for one in facts.films]
     return " ".join([text, *links])
 
 
 def _credits(services: Services, amount_micro: int | None) -> float:
     return round((amount_micro or 0) / services.prices.credit_micro, 2)
-
-
-def _escaped(text: str) -> str:
-    for sign, instead in _ESCAPED:
-        text = text.replace(sign, instead)
-    return text
 
 
 def _film(services: Services, one: FilmLink) -> Film:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pipelines.domain.errors import InvalidOrder, NotFound, Problem
 from pipelines.domain.records import SavedOrder
@@ -18,14 +17,14 @@ MOST = 50
 
 def save(services: Services, saved_id: str, title: str, fields: Mapping[str, tuple[str, ...]]) -> None:
     """Keep a form under its id, instead of what was kept there. Raises InvalidOrder where too many are."""
-    told: dict[str, Any] = {"title": title, "fields": fields, "saved_at": services.clock.now()}
+    now = services.clock.now()
     with services.store.write() as tx:
         if _own(tx, saved_id) is not None:
-            tx.saved_orders.change(saved_id, **told)
+            tx.saved_orders.change(saved_id, title=title, fields=fields, saved_at=now)
             return
         if tx.saved_orders.count(account_id=tx.account_id) >= MOST:
             raise InvalidOrder([Problem("title", f"There are {MOST} drafts already. Remove one, then save this one.")])
-        tx.saved_orders.add(SavedOrder(id=saved_id, account_id=tx.account_id, **told))
+        tx.saved_orders.add(SavedOrder(id=saved_id, account_id=tx.account_id, title=title, fields=fields, saved_at=now))
 
 
 def newest(services: Services) -> Sequence[SavedOrder]:

@@ -18,7 +18,7 @@ from pipelines.stages.base_rows import base_settings, run_row, scene_rows
 from pipelines.stages.generations import drafts, fetch, poll, reconcile, reuse, submit, takes
 from pipelines.stages.generations.requests import cached_clip, fingerprint, generation_of, request_for
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import Actor, record, touch_run, transition_run
+from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_run
 from pipelines.stages.languages import translations
 from pipelines.stages.pictures import cast
 from pipelines.stages.recovery import fallback, refusals
@@ -106,7 +106,7 @@ def fan_out(services: Services, actor: Actor, run: Run) -> None:
         scenes = tx.scenes.find(run_id=run.id, order="number")
         translations.order_words(services, tx, actor, run, scenes)
         if cast.waits(tx, services, actor, run):
-            touch_run(tx, actor, run, next_at=actor.now + CAST_PAUSE_S, detail=cast.WAITS, **_FREE)
+            touch_run(tx, actor, run, next_at=actor.now + CAST_PAUSE_S, detail=cast.WAITS, attempts=0, **FREE)
             return
         scenes = cast.give(services, tx, run, scenes)
         tried = _by_scene(tx, run)
@@ -202,14 +202,11 @@ def _fan_in(services: Services, tx: Tx, actor: Actor, run: Run) -> None:
         pause = PREPARING_S if any(clip.next_at is not None for clip in clips) else 0.0
         run = transition_run(tx, actor, run, RunStatus.STITCHING, next_at=actor.now + pause, detail=detail)
     elif len(open_ones) > len(doubtful) or any(_waits_for_frame(tx, scene) for scene in scenes):
-        run = touch_run(tx, actor, run, next_at=None, detail=clips_sentence(ready, len(scenes)), **_FREE)
+        run = touch_run(tx, actor, run, next_at=None, detail=clips_sentence(ready, len(scenes)), attempts=0, **FREE)
     else:
         run = _ask(tx, actor, run, scenes, doubtful)
         scene_rows.show_all(services, tx, run)
     run_row.show(services, tx, run)
-
-
-_FREE = {"lease_owner": None, "lease_token": None, "lease_until": 0.0, "attempts": 0}
 
 
 def _waits_for_frame(tx: Tx, scene: Scene) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict
 
 from pipelines.domain.lifecycle import TERMINAL
 from pipelines.domain.records import Checkpoint, PaymentStatus, Run
@@ -23,6 +23,14 @@ ARCHIVE = "archive"
 """The checkpoint of the archive: the end of the last run that is in it."""
 
 
+class Some(TypedDict, total=False):
+    """Which rows of a table."""
+
+    status: str
+    entity: str
+    run_id: None
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """How long `rows` of a table are kept, counted from `since`; `only` narrows it to some of them."""
@@ -30,7 +38,7 @@ class Kept:
     rows: Callable[[Tx], Rows[Any]]
     since: str
     days: int
-    only: Mapping[str, Any] = field(default_factory=dict)
+    only: Some = field(default_factory=Some)
 
 
 KEPT = (

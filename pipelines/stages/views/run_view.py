@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypedDict, TypeVar
 
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, TERMINAL, CutStatus, RunStatus
@@ -196,6 +196,11 @@ def changes_after(services: Services, run_id: str, after: int) -> RunChanges:
     )
 
 
+class _Listed(TypedDict, total=False):
+    record_id: str
+    status: str
+
+
 def list_runs(
     services: Services,
     *,
@@ -207,12 +212,12 @@ def list_runs(
     cursor: str | None = None,
 ) -> tuple[list[RunSummary], str | None]:
     """Summaries, newest first, and the cursor of the next page. Raises ValueError for a cursor that is not ours."""
-    equals: dict[str, Any] = {"record_id": record} if record else {}
-    each = [{"status": one} for one in dict.fromkeys(status)] if status else [{}]
+    of_row: _Listed = {"record_id": record} if record else {}
+    each: list[_Listed] = [{**of_row, "status": one} for one in dict.fromkeys(status)] if status else [of_row]
     # `after` is strict, and `since` is meant to be included.
     after = {"created_at": since - 1e-6} if since is not None else None
     with services.store.read() as tx:
-        pages = [newest_first(tx.runs, limit + 1, cursor, until=until, after=after, **equals, **one) for one in each]
+        pages = [newest_first(tx.runs, limit + 1, cursor, until=until, after=after, **one) for one in each]
         # Each status by itself comes in order out of its index; few of many among all runs would not.
         runs = sorted(chain(*pages), key=lambda run: (run.created_at, run.id), reverse=True)[: limit + 1]
         pictures = short_pictures(tx, runs[:limit])
