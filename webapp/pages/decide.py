@@ -12,7 +12,7 @@ from flask import g, render_template
 
 from pipelines.domain.records import Run
 from pipelines.domain.state.action_link import ActionLink
-from pipelines.stages.decisions import action_links
+from pipelines.stages.decisions import by_link
 from pipelines.stages.views.sentences import now_sentence
 from webapp.access.rules import Door, Owner, declares
 from webapp.context import services
@@ -24,7 +24,7 @@ from webapp.pages.blueprint import bp
 def decision() -> str:
     """What would be done, and for what price."""
     link: ActionLink = g.action
-    asked = action_links.asked(services(), link)
+    asked = by_link.asked(services(), link)
     return _page(asked.run, link, asked=asked)
 
 
@@ -33,7 +33,7 @@ def decision() -> str:
 def decided() -> str:
     """It is meant."""
     link: ActionLink = g.action
-    run = action_links.spend(services(), link)
+    run = by_link.spend(services(), link)
     return _page(run, link, done=now_sentence(run))
 
 

@@ -11,7 +11,7 @@ from pipelines.domain.errors import NotAllowed, OverBudget, Suspended
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import AccountStatus, CustomerAccount, Run
 from pipelines.domain.state.action_link import Act, ActionLink
-from pipelines.stages.decisions import action_links, control, dry_run, regenerate
+from pipelines.stages.decisions import by_link, control, dry_run, regenerate
 from pipelines.testing import Outcome
 from tests.stages.stage_fixtures import StageHarness
 
@@ -40,7 +40,7 @@ def links(harness: StageHarness, record: str) -> dict[Act, ActionLink]:
 
 def spent(harness: StageHarness, link: ActionLink) -> Run:
     """The link is used, and whatever follows has happened."""
-    action_links.spend(harness.services, link)
+    by_link.spend(harness.services, link)
     harness.settle()
     return harness.run(link.run_id)
 
@@ -53,7 +53,7 @@ def test_a_question_stands_in_the_row_with_its_price_and_goes_when_it_is_answere
     with harness.services.store.read() as tx:
         kept = tx.outbox.find(run_id=run.id, table="Videos")[0]
     assert "/decide" not in str(kept), "the database holds no link that works"
-    assert action_links.asked(harness.services, offered[Act.APPROVE]).price_micro == 1_200_000
+    assert by_link.asked(harness.services, offered[Act.APPROVE]).price_micro == 1_200_000
     assert spent(harness, offered[Act.APPROVE]).status is RunStatus.DONE
     assert "Decide" not in harness.cells(record)
     assert harness.balanced()
@@ -62,12 +62,12 @@ def test_a_question_stands_in_the_row_with_its_price_and_goes_when_it_is_answere
 def test_a_link_works_once_and_then_says_what_it_did(harness: StageHarness) -> None:
     record, run = waiting(harness)
     offered = links(harness, record)
-    action_links.spend(harness.services, offered[Act.APPROVE])
+    by_link.spend(harness.services, offered[Act.APPROVE])
     for link in offered.values():
         with pytest.raises(NotAllowed) as refused:
-            action_links.spend(harness.services, link)
+            by_link.spend(harness.services, link)
         assert "the run was approved by a link of this row" in refused.value.marketer
-        assert action_links.asked(harness.services, link).refused == refused.value.marketer
+        assert by_link.asked(harness.services, link).refused == refused.value.marketer
     harness.settle()
     assert len(harness.events(run, "approved")) == 1
     assert sorted(harness.bought) == ["A cat", "A cow", "A dog"]
@@ -86,7 +86,7 @@ def test_what_has_become_dearer_since_is_asked_for_again_and_not_bought(harness:
     new = links(harness, record)[Act.APPROVE]
     assert new.ceiling_micro == 2_000_000
     with pytest.raises(NotAllowed):
-        action_links.spend(harness.services, old)
+        by_link.spend(harness.services, old)
     assert spent(harness, new).status is RunStatus.DONE
     assert harness.cells(record)["Actual Cost"] == 2.0
     assert harness.balanced()
@@ -111,7 +111,7 @@ def test_the_other_ways_to_decide_make_a_link_old_and_lift_its_ceiling(harness: 
     harness.airtable.edit("Scenes", harness.scene_ids()[0], Seconds=12)
     control.approve(harness.services, run.id, "test")
     with pytest.raises(NotAllowed, match="has gone on since"):
-        action_links.spend(harness.services, old)
+        by_link.spend(harness.services, old)
     harness.settle()
     assert harness.run(run.id).status is RunStatus.DONE
 
@@ -123,7 +123,7 @@ def test_a_cancel_link_cancels(harness: StageHarness) -> None:
     assert (harness.bought, harness.held()) == ([], 0)
     assert "Decide" not in harness.cells(record)
     with pytest.raises(NotAllowed, match="the run was cancelled by a link"):
-        action_links.spend(harness.services, offered[Act.APPROVE])
+        by_link.spend(harness.services, offered[Act.APPROVE])
 
 
 def stopped(tmp_path: Path) -> tuple[StageHarness, str, Run]:
@@ -151,7 +151,7 @@ def test_a_ceiling_bounds_what_follows_until_somebody_decides_anew(tmp_path: Pat
     """Whatever is bought after the click is within it; an order of a person's own is not bound by it."""
     harness, record, run = stopped(tmp_path)
     link = links(harness, record)[Act.RETRY]
-    action_links.spend(harness.services, link)
+    by_link.spend(harness.services, link)
     with harness.services.store.read() as tx:
         current = tx.runs.get(run.id)
     assert current
@@ -172,12 +172,12 @@ def test_a_refused_act_leaves_the_link_good(tmp_path: Path) -> None:
         tx.runs.change(run.id, account_id=account.id)
     link = links(harness, record)[Act.RETRY]
     with pytest.raises(Suspended):
-        action_links.spend(harness.services, link)
+        by_link.spend(harness.services, link)
     with harness.services.store.write() as tx:
         tx.accounts.change(account.id, status=AccountStatus.ACTIVE, run_cap_micro=1)
-    assert "leaves" in (action_links.asked(harness.services, link).refused or "")
+    assert "leaves" in (by_link.asked(harness.services, link).refused or "")
     with pytest.raises(OverBudget):
-        action_links.spend(harness.services, link)
+        by_link.spend(harness.services, link)
     with harness.services.store.write() as tx:
         assert tx.spent_links.count() == 0
         tx.accounts.change(account.id, run_cap_micro=None)
