@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipelines.security import webhook_signatures
 from pipelines.security.webhook_signatures import Unreadable
 from pipelines.stages.commerce import top_ups
-from pipelines.stages.commerce.top_ups import Purchase, Reversal
+from pipelines.stages.commerce.top_ups import CheckoutSession, Reversal
 from webapp.access.rules import Door, Owner, declares
 from webapp.bodies import WEBHOOK_LIMIT, parse_object, read_bounded
 from webapp.context import services, settings
@@ -41,8 +41,8 @@ class _Session(BaseModel):
     amount_subtotal: _Cents
     currency: str
 
-    def told(self) -> Purchase:
-        return Purchase(
+    def told(self) -> CheckoutSession:
+        return CheckoutSession(
             session=self.id,
             account_id=self.client_reference_id,
             payment=self.payment_intent,
@@ -94,7 +94,7 @@ def receive() -> Response:
     return Response('{"received":true}', 200, mimetype="application/json")
 
 
-def read(body: dict[str, Any]) -> tuple[_Event, Purchase | Reversal | None]:
+def read(body: dict[str, Any]) -> tuple[_Event, CheckoutSession | Reversal | None]:
     """What the event says, if it is one that moves credits. Raises Unreadable."""
     try:
         event = _Event.model_validate(body)

@@ -8,7 +8,7 @@ the account.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.domain.money import MICRO, show
 from pipelines.domain.records import AccountStatus, InboxItem, Lot, LotKind
@@ -30,7 +30,7 @@ DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Purchase:
+class CheckoutSession:
     """What an event tells of a Checkout session."""
 
     session: str
@@ -52,7 +52,7 @@ class Reversal:
     of_cents: int | None = None
 
 
-def receive(services: Services, event_id: str, told: Purchase | Reversal | None, days: int | None) -> bool:
+def receive(services: Services, event_id: str, told: CheckoutSession | Reversal | None, days: int | None) -> bool:
     """Act on a verified event, once; whether it was new. `days`: how long bought credits are good; None is for ever."""
     now = services.clock.now()
     with services.store.write() as tx:
@@ -69,7 +69,7 @@ def receive(services: Services, event_id: str, told: Purchase | Reversal | None,
     return True
 
 
-def _grant(tx: Tx, now: float, bought: Purchase, days: int | None) -> str | None:
+def _grant(tx: Tx, now: float, bought: CheckoutSession, days: int | None) -> str | None:
     """The account, if the money has gone back already and it is suspended for that."""
     account = tx.accounts.get(bought.account_id) if bought.account_id else None
     if account is None or bought.currency != "usd" or bought.cents <= 0:
@@ -87,8 +87,8 @@ def _grant(tx: Tx, now: float, bought: Purchase, days: int | None) -> str | None
         expires_at=None if days is None else now + days * DAY_S,
         payment=bought.payment,
     )
-    early = tx.inbox.get(_reversal_id(bought.payment)) if bought.payment else None
-    return None if early is None else _take_back(tx, now, lot, early.body["cents"], early.body.get("of_cents"))
+    early = _remembered(tx, bought.payment) if bought.payment else None
+    return None if early is None else _take_back(tx, now, lot, early)
 
 
 def source_of(session: str) -> str:
@@ -96,7 +96,7 @@ def source_of(session: str) -> str:
     return f"{STRIPE}:{session}"
 
 
-def _tell_operator(tx: Tx, now: float, bought: Purchase) -> None:
+def _tell_operator(tx: Tx, now: float, bought: CheckoutSession) -> None:
     """Nothing is guessed about whose money it is."""
     whose = f"account {bought.account_id}" if bought.account_id else "no account"
     sentence = (
@@ -113,24 +113,28 @@ def _reverse(tx: Tx, now: float, told: Reversal) -> str | None:
     """
     lots = tx.lots.find(payment=told.payment, limit=1)
     if lots:
-        return _take_back(tx, now, lots[0], told.cents, told.of_cents)
-    known = tx.inbox.get(_reversal_id(told.payment))
+        return _take_back(tx, now, lots[0], told)
+    known = _remembered(tx, told.payment)
     if known is not None:
-        tx.inbox.remove(known.id)
+        tx.inbox.remove(_reversal_id(told.payment))
+        told = replace(told, cents=max(told.cents, known.cents), of_cents=told.of_cents or known.of_cents)
     body = {"cents": told.cents, "of_cents": told.of_cents}
-    if known is not None:
-        body = {"cents": max(told.cents, known.body["cents"]), "of_cents": told.of_cents or known.body.get("of_cents")}
     tx.inbox.add(InboxItem(id=_reversal_id(told.payment), at=now, provider=STRIPE, body=body))
     return None
 
 
-def _reversal_id(payment: str | None) -> str:
+def _remembered(tx: Tx, payment: str) -> Reversal | None:
+    kept = tx.inbox.get(_reversal_id(payment))
+    return None if kept is None else Reversal(payment=payment, **kept.body)
+
+
+def _reversal_id(payment: str) -> str:
     return f"{STRIPE}-reversal:{payment}"
 
 
-def _take_back(tx: Tx, now: float, lot: Lot, cents: int, of_cents: int | None) -> str | None:
+def _take_back(tx: Tx, now: float, lot: Lot, told: Reversal) -> str | None:
     """The account, if what goes back is used up, and it is suspended for that now."""
-    amount = cents * CENT_MICRO if of_cents is None else -(-lot.granted_micro * cents // of_cents)
+    amount = told.cents * CENT_MICRO if told.of_cents is None else -(-lot.granted_micro * told.cents // told.of_cents)
     missing = credit_lots.revoke(tx, now, lot, amount)
     if missing <= 0:
         return None
