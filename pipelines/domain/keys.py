@@ -8,13 +8,12 @@ import hashlib
 import json
 import re
 import secrets
-from typing import Any
 from urllib.parse import unquote
 
 _WRAPPED = re.compile(r"litellm:.*?;video_id:([^;]+)", re.DOTALL)
 
 
-def digest(*parts: Any) -> str:
+def digest(*parts: object) -> str:
     """SHA-256 (64 hex digits) over the canonical JSON of the parts."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

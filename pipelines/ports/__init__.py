@@ -20,7 +20,18 @@ from pipelines.ports.airtable import (
     SetupReport,
     Written,
 )
-from pipelines.ports.database import UNHEARD_S, Columns, Commits, DayCap, Discrepancy, Rows, Store, Tx, UsageGroup, Wakeups
+from pipelines.ports.database import (
+    UNHEARD_S,
+    Columns,
+    Commits,
+    DayCap,
+    Discrepancy,
+    Rows,
+    Store,
+    Tx,
+    UsageGroup,
+    Wakeups,
+)
 from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor, FilmSigner
 from pipelines.ports.meaning import Meaning

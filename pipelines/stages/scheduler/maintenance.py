@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from pipelines.domain.airtable.fields import AirtableTable, SettingsField
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, TERMINAL, GenerationStatus, RunStatus
@@ -169,7 +168,7 @@ def _forget(services: Services, kind: str, before: float) -> int:
     deleted, since = 0, 0.0
     for _ in range(ROUNDS):
         with services.store.write() as tx:
-            table: Rows[Any] = tx.clips if kind == "clips" else tx.cuts
+            table: Rows[Clip] | Rows[Cut] = tx.clips if kind == "clips" else tx.cuts
             old = table.find(
                 order="created_at",
                 limit=AT_ONCE,
@@ -185,7 +184,7 @@ def _forget(services: Services, kind: str, before: float) -> int:
     return deleted
 
 
-def _give_up(table: Rows[Any], over: Sequence[Clip | Cut], now: float) -> list[str]:
+def _give_up(table: Rows[Clip] | Rows[Cut], over: Sequence[Clip | Cut], now: float) -> list[str]:
     """First the row says that it is gone; the files that nobody else needs are to go then."""
     for row in over:
         table.change(row.id, deleted_at=now)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import ModuleType
+from collections.abc import Callable, Mapping
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.records import Purchase
@@ -13,16 +12,25 @@ from pipelines.stages.languages import translate
 from pipelines.stages.narration import speak
 from pipelines.stages.pictures import draw
 
-_ROOMS: Mapping[str, ModuleType] = {"speech": speak, "translation": translate, "picture": draw}
+_ADVANCE: Mapping[str, Callable[[Services, Actor, str], None]] = {
+    "speech": speak.advance,
+    "translation": translate.advance,
+    "picture": draw.advance,
+}
+_GIVE_UP: Mapping[str, Callable[[Services, Actor, str, ReelgridError], None]] = {
+    "speech": speak.give_up,
+    "translation": translate.give_up,
+    "picture": draw.give_up,
+}
 
 
 def advance(services: Services, actor: Actor, bought: Purchase) -> None:
     """One step of one purchase."""
-    _ROOMS[bought.kind].advance(services, actor, bought.id)
+    _ADVANCE[bought.kind](services, actor, bought.id)
 
 
 def give_up(services: Services, actor: Actor, purchase_id: str, error: ReelgridError) -> None:
     """It cannot be had."""
     with services.store.read() as tx:
         bought = tx.purchases.get(purchase_id)
-    _ROOMS[bought.kind if bought else "speech"].give_up(services, actor, purchase_id, error)
+    _GIVE_UP[bought.kind if bought else "speech"](services, actor, purchase_id, error)
