@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 
@@ -16,6 +15,7 @@ from pipelines.imaging import build_pictures, catalogue
 from pipelines.ports import MediaInput, Pictures
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
+from tests.contract.bills import spent_micro
 
 TODAY = date(2026, 11, 29)
 MODELS = ["gemini/gemini-nano-banana-2.1", "openai/gpt-image-2.6-flare"]
@@ -52,10 +52,6 @@ def source(tmp_path: Path) -> MediaInput:
 
 def request(model: str, prompt: str, *sources: MediaInput) -> PictureRequest:
     return PictureRequest(model=model, prompt=prompt, sources=tuple(one.key for one in sources))
-
-
-def spent_micro(url: str) -> float:
-    return float(httpx.get(f"{url}/bill", timeout=60.0).json()["text_usd"]) * 1_000_000
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -8,7 +8,6 @@ from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
-import httpx
 import pytest
 
 from pipelines.domain.errors import Ambiguous, NotConfigured, ProviderFailed, Refused, Unavailable, UnplayableMedia
@@ -19,6 +18,7 @@ from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
 from pipelines.speech import build_speech
 from pipelines.speech.catalogue import shipped
+from tests.contract.bills import spent_micro
 
 TODAY = date(2026, 11, 29)
 MISSING = "hibari-tts and onnxruntime are not installed on this machine"
@@ -58,10 +58,6 @@ def built(folder: Path, url: str, **named: str) -> Speech:
 @pytest.fixture
 def speech(url: str, tmp_path: Path) -> Speech:
     return built(tmp_path, url)
-
-
-def spent_micro(url: str) -> float:
-    return float(httpx.get(f"{url}/bill", timeout=60.0).json()["text_usd"]) * 1_000_000
 
 
 def test_each_vendor_of_the_catalogue_is_asked() -> None:
