@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -11,13 +12,22 @@ import pytest
 from hypothesis import settings
 
 from pipelines.database import SqlStore
-from pipelines.testing import fresh_store
+from pipelines.testing import empty_database, trust_the_power_supply
 from tools.postgres import BINARIES, Postgres, throw_away
 
 # How long an example takes says something about the machine, not about the product. In CI the examples are the same in
 # every run: a commit that passed passes again; new examples are looked for wherever else the suite runs.
 settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("house")
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded to know the tests stays to the end: looking through it for garbage again and again takes longer
+    than many a test.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def needs(tool: str, *, found: bool) -> None:
@@ -64,12 +74,20 @@ def migrated_postgres(postgres: Postgres) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+def present_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database of the present schema without rows, once of each kind."""
     if request.param == "sqlite":
-        store = fresh_store(tmp_path / "truth.db")
-    else:
-        cluster: Postgres = request.getfixturevalue("postgres")
-        store = SqlStore(cluster.fresh_url(request.getfixturevalue("migrated_postgres")))
+        path = tmp_path / "truth.db"
+        path.write_bytes(empty_database())
+        return f"sqlite:///{path}"
+    cluster: Postgres = request.getfixturevalue("postgres")
+    return cluster.fresh_url(request.getfixturevalue("migrated_postgres"))
+
+
+@pytest.fixture
+def store(present_url: str) -> Iterator[SqlStore]:
+    """As `present_url`, for tests that prove no durability."""
+    store = SqlStore(present_url)
+    trust_the_power_supply(store)
     yield store
     store.engine.dispose()

@@ -256,8 +256,10 @@ class ServicesHarness:
         """One round of everything that is due; whether there was anything."""
         services = self.services
         worked = poll.poll_due(services) > 0
-        for kind in STEPPED:
-            for row, _ in services.store.due(kind, services.clock.now(), 500):
+        now = services.clock.now()
+        due = {kind for kind, moment in services.store.earliest(now).items() if moment <= now}
+        for kind in (each for each in STEPPED if each in due):
+            for row, _ in services.store.due(kind, now, 500):
                 worked = self.step(kind, row) or worked
         worked = Notifier(services).send_due() > 0 or worked
         return flush.flush_due(services) > 0 or worked

@@ -343,10 +343,11 @@ def test_a_row_that_cannot_be_is_refused_and_nothing_of_its_transaction_stays(
         assert tx.runs.find() == [a_run()]
 
 
-def test_whoever_only_refers_to_a_row_does_not_wait_for_who_has_locked_it(postgres: Postgres) -> None:
+def test_whoever_only_refers_to_a_row_does_not_wait_for_who_has_locked_it(
+    postgres: Postgres, migrated_postgres: str
+) -> None:
     """The two would wait for each other as soon as they meet in the other order elsewhere."""
-    store = SqlStore(postgres.fresh_url())
-    store.migrate()
+    store = SqlStore(postgres.fresh_url(migrated_postgres))
     with store.write() as tx:
         tx.runs.add(a_run())
     with store.write() as holding:

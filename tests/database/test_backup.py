@@ -42,9 +42,8 @@ def add(store: SqlStore, name: str) -> None:
 
 
 @pytest.fixture
-def filled(database_url: str) -> SqlStore:
-    store = SqlStore(database_url)
-    store.migrate()
+def filled(present_url: str) -> SqlStore:
+    store = SqlStore(present_url)
     for number in range(50):
         add(store, f"run_{number:03}")
     return store

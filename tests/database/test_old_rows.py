@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from sqlalchemy import text
@@ -25,21 +28,43 @@ DERIVED = ("balances", "day_totals", "files", "file_totals")
 """Made of other rows when the database was brought up to date."""
 
 
-@pytest.fixture
-def store(database_url: str) -> Iterator[SqlStore]:
-    """Filled at revision 0001, then brought to the newest."""
-    store = SqlStore(database_url)
+class Upgraded(NamedTuple):
+    """A database that was filled at revision 0001 and then brought to the newest."""
+
+    url: str
+    rows: int
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Upgraded:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('upgraded') / 'truth.db'}"
+    else:
+        url = request.getfixturevalue("postgres").fresh_url()
+    store = SqlStore(url)
     old_rows.upgrade(store.engine, "0001")
-    store.filled = old_rows.fill(store.engine)  # type: ignore[attr-defined]
+    rows = old_rows.fill(store.engine)
     store.migrate()
+    store.engine.dispose()
+    return Upgraded(url, rows)
+
+
+@pytest.fixture
+def store(upgraded: Upgraded, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    """A copy of it."""
+    if upgraded.url.startswith("sqlite"):
+        shutil.copy(upgraded.url.removeprefix("sqlite:///"), tmp_path / "truth.db")
+        store = SqlStore(f"sqlite:///{tmp_path / 'truth.db'}")
+    else:
+        store = SqlStore(request.getfixturevalue("postgres").fresh_url(upgraded.url.rpartition("/")[2]))
     yield store
     store.engine.dispose()
 
 
-def test_every_row_is_there_and_goes_back_as_it_came(store: SqlStore) -> None:
+def test_every_row_is_there_and_goes_back_as_it_came(store: SqlStore, upgraded: Upgraded) -> None:
     with store.read() as tx:
         rows = {name: getattr(tx, name).find() for name in RECORDS}
-    assert sum(len(found) for name, found in rows.items() if name not in DERIVED) == store.filled  # type: ignore[attr-defined]
+    assert sum(len(found) for name, found in rows.items() if name not in DERIVED) == upgraded.rows
     with store.write() as tx:
         for name in ("runs", "scenes", "generations", "clips", "cuts"):
             for row in rows[name]:

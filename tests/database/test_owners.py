@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -132,15 +131,13 @@ def rows_of(who: str | None) -> dict[str, Any]:
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[SqlStore]:
-    store = SqlStore(database_url)
-    store.migrate()
+def store(store: SqlStore) -> SqlStore:
+    """With a row of each owner in each table."""
     with store.write() as tx:
         for who in WHO:
             for table, row in rows_of(who).items():
                 assert getattr(tx, table).add(row)
-    yield store
-    store.engine.dispose()
+    return store
 
 
 def test_of_every_table_it_is_said_whose_its_rows_are() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -21,14 +20,6 @@ from pipelines.meaning_process import ALIKE, SCENES, AccountVectors
 
 ACCOUNTS = ("acc_a", "acc_b", None)
 FOREVER = 1e12
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[SqlStore]:
-    store = SqlStore(database_url)
-    store.migrate()
-    yield store
-    store.engine.dispose()
 
 
 def _fill(store: SqlStore, rng: np.random.Generator, names: range) -> None:

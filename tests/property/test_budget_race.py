@@ -18,9 +18,8 @@ PROCESSES = 4
 
 
 @pytest.mark.slow
-def test_a_budget_for_three_runs_admits_exactly_three(database_url: str, tmp_path: Path) -> None:
-    store = SqlStore(database_url)
-    store.migrate()
+def test_a_budget_for_three_runs_admits_exactly_three(present_url: str, tmp_path: Path) -> None:
+    store = SqlStore(present_url)
     gate = tmp_path / "gate"
     folders = [tmp_path / f"racer{number}" for number in range(PROCESSES)]
     for folder in folders:
@@ -28,7 +27,7 @@ def test_a_budget_for_three_runs_admits_exactly_three(database_url: str, tmp_pat
     code = str(Path(__file__).with_name("racer.py"))
     racers = [
         subprocess.Popen(
-            [sys.executable, code, database_url, str(folder), str(3 * PRICE + PRICE // 2), str(gate)],
+            [sys.executable, code, present_url, str(folder), str(3 * PRICE + PRICE // 2), str(gate)],
             cwd=ROOT,
             env={"PYTHONPATH": str(ROOT)},
         )

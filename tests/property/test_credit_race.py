@@ -77,8 +77,7 @@ def test_a_balance_for_seven_admits_exactly_seven(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_so_it_does_where_writers_are_not_alone(database_url: str, tmp_path: Path) -> None:
-    store = SqlStore(database_url, threads=16)
-    store.migrate()
+def test_so_it_does_where_writers_are_not_alone(present_url: str, tmp_path: Path) -> None:
+    store = SqlStore(present_url, threads=16)
     race(store, tmp_path)
     store.engine.dispose()

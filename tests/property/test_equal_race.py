@@ -18,16 +18,15 @@ PROCESSES = 3
 
 
 @pytest.mark.slow
-def test_equal_orders_at_the_same_moment_are_bought_once(database_url: str, tmp_path: Path) -> None:
-    store = SqlStore(database_url)
-    store.migrate()
+def test_equal_orders_at_the_same_moment_are_bought_once(present_url: str, tmp_path: Path) -> None:
+    store = SqlStore(present_url)
     gate = tmp_path / "gate"
     folders = [tmp_path / f"racer{number}" for number in range(PROCESSES)]
     for folder in folders:
         folder.mkdir()
     code = str(Path(__file__).with_name("equal_racer.py"))
     racers = [
-        subprocess.Popen([sys.executable, code, database_url, str(folder), str(gate)], env={"PYTHONPATH": str(ROOT)})
+        subprocess.Popen([sys.executable, code, present_url, str(folder), str(gate)], env={"PYTHONPATH": str(ROOT)})
         for folder in folders
     ]
     try:

@@ -85,10 +85,9 @@ def test_accounts_with_a_project_of_one_name_have_one_each(harness: StageHarness
 
 
 @pytest.mark.parametrize("days_ago", [0, 3])
-def test_the_statement_that_writes_the_balance_counts_all_that_was_ever_spent(database_url: str, days_ago: int) -> None:
+def test_the_statement_that_writes_the_balance_counts_all_that_was_ever_spent(present_url: str, days_ago: int) -> None:
     """Whatever a transaction saw when it looked: what others committed meanwhile is in that row."""
-    store = SqlStore(database_url)
-    store.migrate()
+    store = SqlStore(present_url)
     now, mine = 1_795_521_600.0, subject("project", "prj_x")
     run = Run(id="run_x", status=RunStatus.GENERATING, source="rest", project_id="prj_x")
     with store.write() as tx:
