@@ -155,6 +155,7 @@ def _read_rows(folder: str, url: str, record: str, count: int) -> None:
     store.engine.dispose()
 
 
+@pytest.mark.slow
 def test_processes_together_stay_within_five_requests_a_second_and_are_never_locked_out(tmp_path: Path) -> None:
     with AirtableHarness(tmp_path) as harness:
         harness.build()

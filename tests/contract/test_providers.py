@@ -94,6 +94,7 @@ def test_the_quoted_price_covers_what_the_vendor_charges(harness: ProviderHarnes
     assert job.cost_micro in {None, charged} or job.cost_micro == pytest.approx(charged, abs=100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("card", ON_OFFER, ids=lambda card: card.id)
 def test_every_frame_and_length_on_offer_is_taken_and_charged_no_more_than_quoted(
     harness: ProviderHarness, card: CatalogueModel

@@ -76,6 +76,7 @@ def test_a_database_of_20000_runs_is_brought_up_to_date_in_place_with_equal_sums
         assert tx.balances.count() == RUNS + 8 + 3 + 1
 
 
+@pytest.mark.slow
 def test_what_a_former_version_orders_beside_ours_is_counted_when_it_is_gone(store: SqlStore, tmp_path: Path) -> None:
     """In a rolling deployment over revision 0028: it writes entries, and no sum of what was quoted."""
     harness = StageHarness(make_services(tmp_path, store=store))

@@ -50,6 +50,7 @@ def test_the_former_code_starts_and_makes_films_on_the_next_schema(tmp_path: Pat
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == NEXT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("least", "starts"), [(int(HEAD), True), (int(NEXT), False)])
 def test_only_a_schema_that_asks_for_newer_code_is_refused(database_url: str, least: int, starts: bool) -> None:
     store = SqlStore(database_url)

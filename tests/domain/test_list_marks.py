@@ -160,6 +160,7 @@ def test_every_line_gives_one_line_whatever_stands_in_it(lines: list[str]) -> No
         assert line.marked or line.text == text.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_row_buys_its_prompts_as_they_were_written(tmp_path: Path, text: str) -> None:
     harness = StageHarness.build(tmp_path)

@@ -102,6 +102,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_its_own_key_and_webhook_need_nothing_but_the_file(house_with_acme: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", KNOCK, str(tmp_path)]
     environ = {**os.environ, "PYTHONPATH": str(house_with_acme)}
@@ -118,6 +119,7 @@ def test_its_own_key_and_webhook_need_nothing_but_the_file(house_with_acme: Path
     ]
 
 
+@pytest.mark.slow
 def test_the_file_of_the_page_is_as_strict_as_the_others(house_with_acme: Path) -> None:
     file = "pipelines/providers/acme.py"
     for words in (("ruff", "check", file), ("ruff", "format", "--check", file), ("mypy", file)):

@@ -154,6 +154,7 @@ def test_whatever_is_typed_into_a_form_is_answered_or_refused(
         assert browser.post("/sign-in", data={"key": who.key}).status_code == 303
 
 
+@pytest.mark.slow
 def test_what_no_database_can_keep_as_text_is_refused_at_every_address(
     tmp_path: Path, postgres: Postgres, migrated_postgres: str
 ) -> None:

@@ -78,6 +78,7 @@ def test_the_price_is_said_and_asked_for_and_the_books_know_the_clip(shop: Shop)
     assert len(shop.bill()) == 2, "a clip that is there already proves nothing"
 
 
+@pytest.mark.slow
 def test_nothing_is_bought_where_it_may_not_be_or_where_something_is_broken(shop: Shop) -> None:
     control.set_stop(shop.services, on=True, reason="night", actor="test")
     stopped = doctor(shop, "--yes", "--json")
@@ -101,6 +102,7 @@ def test_nothing_is_bought_where_it_may_not_be_or_where_something_is_broken(shop
     assert shop.app.test_cli_runner().invoke(args=["doctor", "--yes"]).exit_code == 2
 
 
+@pytest.mark.slow
 def test_an_approval_of_everything_is_given_by_the_answer(shop: Shop) -> None:
     shop.open(APPROVAL="always")
     done = doctor(shop, "--json", "--model", "sora/sandbox-list", stdin="y\n")
@@ -108,6 +110,7 @@ def test_an_approval_of_everything_is_given_by_the_answer(shop: Shop) -> None:
     assert len(shop.bill()) == 1
 
 
+@pytest.mark.slow
 def test_without_a_provider_the_free_model_is_tried(tmp_path: Path) -> None:
     with WebHarness(tmp_path, WITHOUT_AIRTABLE) as harness:
         done = harness.app.test_cli_runner().invoke(args=["doctor", "--live", "--yes"])

@@ -86,6 +86,7 @@ def test_what_was_bought_and_paid_back_at_stripe_is_booked_again_once(tmp_path: 
         assert loss.recover()["payments"]["booked"] == 0, "whatever was decided since is not decided again"
 
 
+@pytest.mark.slow
 def test_a_payment_on_the_chain_that_nothing_here_knows_is_told_until_it_is_settled(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:

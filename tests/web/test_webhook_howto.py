@@ -27,6 +27,7 @@ def code(language: str) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "name"), [("python", "receiver.py"), ("js", "receiver.mjs")])
 def test_a_receiver_takes_our_message_once_and_refuses_a_forged_one(tmp_path: Path, language: str, name: str) -> None:
     needs("Node", found=language != "js" or shutil.which("node") is not None)

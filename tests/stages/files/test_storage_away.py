@@ -67,6 +67,7 @@ def test_clips_that_cannot_be_stored_wait_for_storage(tmp_path: Path, trouble: R
     assert (sorted(harness.bought), harness.balanced()) == (["a hill", "a lake"], True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["references", "music", "font"])
 def test_a_file_that_cannot_be_stored_is_not_blamed_on_its_host(tmp_path: Path, place: str) -> None:
     """Where the picture, the music or the font of an order comes from has handed it out."""

@@ -292,6 +292,7 @@ def test_a_page_of_html_says_nothing_about_the_clip_and_is_asked_past_for_as_lon
     assert (vendor.prompts, harness.balanced()) == (["a lake"], True)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_page_of_html_for_ever_ends_with_a_person_and_the_money_counted(tmp_path: Path) -> None:
     harness, vendor = world_of(tmp_path, ["one"], {"one": fails(lambda: BadDelivery("a page of HTML"))})
@@ -322,6 +323,7 @@ def test_a_job_that_was_called_done_too_early_is_waited_for(tmp_path: Path) -> N
     assert (vendor.prompts, harness.balanced()) == (["a lake"], True)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_job_that_was_called_done_too_early_and_never_ends_is_given_up_in_the_end(tmp_path: Path) -> None:
     harness, vendor = world_of(tmp_path, [], {OWN: fails(lambda: Expired("404"))})
