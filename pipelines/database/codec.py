@@ -65,6 +65,11 @@ class Json(TypeDecorator[Any]):
         self.hint = hint
         self._decode = lru_cache(_REMEMBERED)(partial(decode, hint))
 
+    def prepare(self) -> None:
+        """Make what reads and writes the values, which takes longer than many of them."""
+        if self.hint != JsonObject:
+            _adapter(self.hint)
+
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         """The text; the engine hands it on as it is."""
         return None if value is None else encode(self.hint, value)

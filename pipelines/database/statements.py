@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache, wraps
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from sqlalchemy import (
     BindParameter,
@@ -13,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Delete,
+    Executable,
     Float,
     FromClause,
     Insert,
@@ -54,6 +58,66 @@ LIMIT, OWN = "at_most", "own"
 _LONG_AGO: ColumnElement[Any] = literal_column("0")
 """In the statement itself: only then may SQLite go by an index that leaves out what is NULL."""
 _MANY = (tuple, set, frozenset, list)
+
+
+USUAL = Path(__file__).with_name("usual_statements.json")
+"""What the steps of a film ask: tools/docs/inside/cost.py writes it from a traced run."""
+
+P = ParamSpec("P")
+S = TypeVar("S")
+_LISTENERS: list[set[str]] = []
+
+
+def _once(build: Callable[Concatenate[Table, P], S]) -> Callable[Concatenate[Table, P], S]:
+    """Build each statement once, and tell those who listen which was asked for."""
+    built = cast("Callable[Concatenate[Table, P], S]", cache(build))
+
+    @wraps(build)
+    def asked(table: Table, /, *args: P.args, **told: P.kwargs) -> S:
+        for heard in _LISTENERS:
+            heard.add(json.dumps([build.__name__, table.name, args, told]))
+        return built(table, *args, **told)
+
+    return asked
+
+
+@contextmanager
+def asked_for(heard: set[str]) -> Iterator[None]:
+    """While the block lasts, `heard` is told which statements are asked for, as `usual` reads them."""
+    _LISTENERS.append(heard)
+    try:
+        yield
+    finally:
+        _LISTENERS.remove(heard)
+
+
+def usual(dialect: str) -> Iterator[tuple[Executable, dict[str, Any]]]:
+    """What the steps of a film ask, with the names of all places and values that no row has: to compile them ahead."""
+    builders: dict[str, Callable[..., Executable]] = {
+        "getting": getting,
+        "finding": finding,
+        "counting": counting,
+        "changing": changing,
+        "renewing": renewing,
+    }
+    for name, table, args, told in json.loads(USUAL.read_text("utf-8")):
+        if name == "adding":
+            # A row that nobody numbers is added without an id.
+            columns = [one.name for one in TABLES[table].c if not (one.primary_key and one.autoincrement is True)]
+            yield adding(TABLES[table], dialect), dict.fromkeys(columns)
+            continue
+        shape, *more = (_hashable(one) for one in args)
+        places: dict[str, Any] = {}
+        places |= {f"{kind}_{column}": [] if kind == "in" else None for column, kind in shape if kind != "null"}
+        if name in {"changing", "renewing"}:
+            places |= {f"to_{column}": None for names in more for column in names}
+        elif name in {"finding", "counting"}:
+            places[LIMIT] = None
+        yield builders[name](TABLES[table], shape, *more, **told), places
+
+
+def _hashable(told: Any) -> Any:
+    return tuple(map(_hashable, told)) if isinstance(told, list) else told
 
 
 def shape_of(
@@ -107,7 +171,7 @@ def _own(column: KeyedColumnElement[Any]) -> ColumnElement[bool]:
     return exists().where(runs.c.id == column, runs.c.account_id == bindparam(OWN))
 
 
-@cache
+@_once
 def getting(table: Table, shape: Shape, *, lock: bool) -> Select[Any]:
     """The row that matches; asked for by its id."""
     query = select(table).where(*conditions(table, shape))
@@ -115,7 +179,7 @@ def getting(table: Table, shape: Shape, *, lock: bool) -> Select[Any]:
     return query.with_for_update(key_share=True) if lock else query
 
 
-@cache
+@_once
 def finding(table: Table, shape: Shape, order: str | None, *, limited: bool, lock: bool = False) -> Select[Any]:
     """Rows in order, at most `at_most` if limited; None: as they come."""
     if order is None:
@@ -169,7 +233,7 @@ def leasing(table: Table) -> ReturningUpdate[Any]:
     return update(table).where(*due).values(lease).returning(table)
 
 
-@cache
+@_once
 def counting(table: Table, shape: Shape, *, limited: bool) -> Select[Any]:
     """How many rows match, at most `at_most` if limited."""
     if not limited:
@@ -178,7 +242,7 @@ def counting(table: Table, shape: Shape, *, limited: bool) -> Select[Any]:
     return select(func.count()).select_from(some)
 
 
-@cache
+@_once
 def adding(table: Table, dialect: str) -> ReturningInsert[Any]:
     """A row, unless its id or a unique key is there; its id if it was added."""
     return upserting(table, dialect).on_conflict_do_nothing().returning(table.c.id)
@@ -195,18 +259,22 @@ def upserting(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(table)
 
 
-@cache
+@_once
 def changing(table: Table, shape: Shape, names: tuple[str, ...], added: tuple[str, ...] = ()) -> Update:
     """New values, asked for as `to_<column>`, in the rows that match; `added` ones are added to what is there."""
+    return _changing(table, shape, names, added)
+
+
+def _changing(table: Table, shape: Shape, names: tuple[str, ...], added: tuple[str, ...]) -> Update:
     values: dict[str, ColumnElement[Any]] = {name: bindparam(f"to_{name}") for name in names}
     values |= {name: table.c[name] + bindparam(f"to_{name}", type_=table.c[name].type) for name in added}
     return update(table).where(*conditions(table, shape)).values(values)
 
 
-@cache
+@_once
 def renewing(table: Table, shape: Shape, names: tuple[str, ...], added: tuple[str, ...] = ()) -> ReturningUpdate[Any]:
     """As `changing`; the row as it is then."""
-    return changing(table, shape, names, added).returning(table)
+    return _changing(table, shape, names, added).returning(table)
 
 
 @cache

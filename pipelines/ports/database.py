@@ -424,4 +424,6 @@ class Store(Protocol):
         """Close the connections that wait to be used: a process that forks must not share them with its child."""
 
     def warm_up(self) -> None:
-        """Before a fork: learn how to ask what every step asks, and keep no connection. Without a database, nothing."""
+        """Before a fork: learn how to ask what the steps of a film ask, and to read the answers, since what a fork
+        learns is lost with it; keep no connection. Without a database, nothing.
+        """

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from pipelines.database import SqlStore
@@ -222,6 +224,27 @@ def test_a_store_that_is_warmed_up_keeps_no_connection_for_those_who_fork(store:
     store.warm_up()
     assert store.engine.pool.status() == SqlStore(store.url).engine.pool.status()
     assert ids(store.due("runs", NOW, 10)) == []
+
+
+def test_what_the_steps_of_a_film_ask_is_compiled_before_a_fork_and_nothing_is_written(store: Store) -> None:
+    assert isinstance(store, SqlStore)
+    store.warm_up()
+    compiled: list[str] = []
+
+    def note(*told: Any) -> None:
+        if told[4].compiled is not None and told[4].cache_hit is not CacheStats.CACHE_HIT:
+            compiled.append(told[2])
+
+    event.listen(store.engine, "after_cursor_execute", note)
+    with store.write() as tx:
+        assert [tx.events.count(), tx.clips.count(), tx.cuts.count(), tx.files.count()] == [0] * 4
+        counted = len(compiled)
+        assert tx.clips.find(id=["clip_1"]) == []
+        assert tx.scenes.find(run_id="run_1", order="number") == []
+        assert tx.runs.get("run_1", lock=True) is None
+        assert tx.events.add(Event(at=NOW, entity="run", entity_id="run_1", run_id=None, name="note"))
+    assert len(compiled) == counted
+    event.remove(store.engine, "after_cursor_execute", note)
 
 
 def test_a_dead_process_loses_its_leases_but_not_that_of_a_paid_submission(store: Store) -> None:

@@ -151,7 +151,7 @@ def test_every_status_that_is_mentioned_is_the_domains(page: Path) -> None:
 
 def takes_seconds(path: Path) -> tuple[pytest.MarkDecorator, ...]:
     """Films are made for it; `make docs-check` looks at it too."""
-    return (pytest.mark.slow,) if path.name == "cost.md" else ()
+    return (pytest.mark.slow,) if path.name in {"cost.md", "usual_statements.json"} else ()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ import av
 from sqlalchemy import event
 
 from pipelines.database import SqlStore
+from pipelines.database.statements import USUAL, asked_for
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import Kind
@@ -131,6 +132,8 @@ class _Counter:
     measured: Figures = field(default_factory=Counter)
     """CPU in microseconds and bytes, which are not the same each time."""
     stage: str | None = None
+    asked: set[str] = field(default_factory=set)
+    """Which statements its steps asked for."""
 
     def add(self, column: str, number: int = 1) -> None:
         """Count something of the present stage."""
@@ -195,7 +198,8 @@ class _Watched(ServicesHarness):
 
     def step(self, kind: str, row: str) -> bool:
         """One step; that of a run by its status."""
-        with self.counting(self.run(row).status.value if kind == Kind.RUN else str(kind)):
+        stage = self.run(row).status.value if kind == Kind.RUN else str(kind)
+        with self.counting(stage), asked_for(self.counter.asked):
             return ServicesHarness.step(self, kind, row)
 
     @contextmanager
@@ -263,11 +267,17 @@ def trace(scenes: int) -> _Counter:
 
 
 @cache
-def page() -> str:
-    """The whole page."""
+def _told() -> _Counter:
+    """The film that the page is about."""
     # What a process starts once is not a film's.
     traced(1)
-    few, many = traced(SCENES), traced(MORE)
+    return trace(SCENES)
+
+
+@cache
+def page() -> str:
+    """The whole page."""
+    few, many = _told().figures, traced(MORE)
     head = [f"| stage | {' | '.join(COLUMNS)} |", f"|---|{'--:|' * len(COLUMNS)}"]
     rows = [_row(words, [few[stage, column] for column in COLUMNS]) for stage, words in STAGES.items()]
     total = [_sum(few, column) for column in COLUMNS]
@@ -285,4 +295,9 @@ def _sum(figures: Figures, column: str) -> int:
     return sum(number for (_, name), number in figures.items() if name == column)
 
 
-PAGES = {PAGE: page}
+def usual() -> str:
+    """The statements that the steps of a film ask for, one a line."""
+    return "[\n" + ",\n".join(sorted(_told().asked)) + "\n]\n"
+
+
+PAGES = {PAGE: page, USUAL: usual}
