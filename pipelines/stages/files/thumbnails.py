@@ -7,6 +7,7 @@ from functools import partial
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.keys import storage_folder
+from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.records import THUMBNAIL, Clip, Run
 from pipelines.ports import Tx
 from pipelines.stages.files import keep
@@ -16,19 +17,18 @@ from pipelines.stages.kernel.services import Services
 logger = logging.getLogger(__name__)
 
 
-def make(services: Services, clip_id: str) -> None:
-    """After the clip has been made ready: nothing waits for the picture. As long as others of its run are to be made
-    ready, the film waits for those: whoever makes the last of them ready makes the pictures of all.
+def make(services: Services, run_id: str) -> None:
+    """After a clip has been made ready, or the film been put together: nothing waits for the pictures. As long as a
+    clip of the run is to be made ready, or its film is made of them, that is waited for: whoever does the last of it
+    makes the pictures of all.
     """
     with services.store.read() as tx:
-        clip = tx.clips.get(clip_id)
-        run = tx.runs.get(clip.run_id) if clip else None
-        clips = tx.clips.find(run_id=clip.run_id) if clip else []
-    if any(one.next_at is not None for one in clips):
+        run, clips = tx.runs.get(run_id), tx.clips.find(run_id=run_id)
+    if any(clip.next_at is not None for clip in clips) or (run and run.status is RunStatus.STITCHING):
         return
-    for one in clips:
-        if one.prepared and one.thumbnail is None and one.deleted_at is None:
-            _make(services, run, one)
+    for clip in clips:
+        if clip.prepared and clip.thumbnail is None and clip.deleted_at is None:
+            _make(services, run, clip)
 
 
 def _make(services: Services, run: Run | None, clip: Clip) -> None:

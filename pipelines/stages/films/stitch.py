@@ -122,8 +122,8 @@ def _films(
 
 
 def _clips_of(tx: Tx, scenes: Sequence[Scene]) -> dict[str, Clip]:
-    clips = {scene.id: tx.clips.get(scene.clip_id) for scene in scenes if scene.clip_id}
-    return {scene_id: clip for scene_id, clip in clips.items() if clip is not None}
+    clips = {clip.id: clip for clip in tx.clips.find(id=[scene.clip_id for scene in scenes if scene.clip_id])}
+    return {scene.id: clips[scene.clip_id] for scene in scenes if scene.clip_id in clips}
 
 
 def make_cut(

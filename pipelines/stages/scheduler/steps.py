@@ -63,8 +63,10 @@ class Stage:
     give_up: Callable[[Services, Actor, str, ReelgridError], None]
     renewed: bool = True
     """False where only the end of the first lease may prove that a paid call is over (what fetches renews itself)."""
-    afterwards: Callable[[Services, str], None] = lambda _services, _id: None
-    """What nobody waits for: done when the row is free again and its run has gone on."""
+    afterwards: Callable[[Services, Leased], None] = lambda _services, _row: None
+    """What nobody waits for: done when the row, given as it was when it was claimed, is free again and its run has gone
+    on.
+    """
 
 
 L = TypeVar("L", bound=Leased)
@@ -81,10 +83,18 @@ def _of(record: type[L], work: Callable[[Services, Actor, L], None]) -> Callable
     return checked
 
 
+def _thumbnails(services: Services, row: Leased) -> None:
+    """Of a clip that is ready, and of a run whose film has been put together."""
+    if isinstance(row, Clip):
+        thumbnails.make(services, row.run_id)
+    elif isinstance(row, Run) and row.status is RunStatus.STITCHING:
+        thumbnails.make(services, row.id)
+
+
 STAGES: Mapping[str, Stage] = {
-    Kind.RUN: Stage(_of(Run, run_steps.advance), run_steps.give_up),
+    Kind.RUN: Stage(_of(Run, run_steps.advance), run_steps.give_up, afterwards=_thumbnails),
     Kind.GENERATION: Stage(_of(Generation, fan_out.advance), fan_out.give_up, renewed=False),
-    Kind.CLIP: Stage(_of(Clip, prepare_clip.prepare_pieces), prepare_clip.give_up, afterwards=thumbnails.make),
+    Kind.CLIP: Stage(_of(Clip, prepare_clip.prepare_pieces), prepare_clip.give_up, afterwards=_thumbnails),
     Kind.CUT: Stage(_of(Cut, extras.advance), extras.give_up),
     Kind.SWEEP: Stage(_of(QueueSweep, queue_sweep.start_ready), queue_sweep.give_up),
     Kind.BASE: Stage(_of(Base, webhook_push.advance), webhook_push.give_up),
@@ -110,7 +120,7 @@ def step(
         _work(services, kind, row)
     if run is not None and kind in (Kind.GENERATION, Kind.CLIP):
         go_on(services, run.id)
-    STAGES[kind].afterwards(services, id)
+    STAGES[kind].afterwards(services, row)
     return True
 
 
