@@ -131,11 +131,13 @@ class MediaEditor:
         return assemble(plan, dest, ready=ready, encode_all=encode_all)
 
     def judge_ahead(self, piece: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
-        """Judge the pictures of a piece, for `examine` to know."""
+        """Judge the pictures of a piece, for `examine` and `poster` to know."""
+        from pipelines.media.review.best_frame import score_ahead
         from pipelines.media.review.examine import judge_ahead
 
         try:
             judge_ahead(piece, target, into, out, ready)
+            score_ahead(piece, ready)
         except UnplayableMedia as error:
             logger.info("not judged ahead: %s", error.operator)
 
@@ -145,11 +147,11 @@ class MediaEditor:
 
         return examine(film, plan, known, ready=ready)
 
-    def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
+    def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME, *, ready: Path | None = None) -> Path:
         """Write the sharpest well-exposed frame, or what `look` says instead, as JPEG of less than 2 MB."""
         from pipelines.media.review.poster import poster
 
-        return poster(film, dest, look)
+        return poster(film, dest, look, ready=ready)
 
     def soundtrack(self, film: Path, dest: Path, language: str) -> Path:
         """Write the film's sound, as it is, as a file of its own."""

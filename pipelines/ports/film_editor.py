@@ -76,8 +76,9 @@ class FilmEditor(Protocol):
         """
 
     def sound_ahead(self, draft: FilmDraft, at: int, ready: Path) -> None:
-        """Encode ahead into the folder `ready` what is heard where the piece in one place meets its neighbours, as far
-        as those are there. Where the other pieces turn out to have other lengths, `assemble` does it.
+        """Encode ahead into the folder `ready` what is heard where the piece in one place meets its neighbours, and
+        listen to it, as far as those are there. Where the other pieces turn out to have other lengths, `assemble` and
+        `examine` do it.
         """
 
     def assemble(
@@ -90,16 +91,18 @@ class FilmEditor(Protocol):
 
     def judge_ahead(self, piece: Path, target: Target, into: Boundary, out: Boundary, ready: Path) -> None:
         """Judge the pictures of one scene ahead into the folder `ready`, as they will stand between two boundaries of
-        their film. What cannot be decoded is left to `examine`.
+        their film, and how well they would stand for it. What cannot be decoded is left to `examine`.
         """
 
     def examine(self, film: Path, plan: FilmPlan, known: Mapping[str, str], *, ready: Path | None = None) -> Verdict:
         """Decode and measure the film before anybody sees it. Stretches that are `known` from other verdicts, or that
-        `judge_ahead` left in `ready`, are not decoded again.
+        `judge_ahead` and `sound_ahead` left in `ready`, are not decoded again.
         """
 
-    def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
-        """Write the sharpest well-exposed frame, or what `look` says instead, as JPEG of less than 2 MB."""
+    def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME, *, ready: Path | None = None) -> Path:
+        """Write the sharpest well-exposed frame, or what `look` says instead, as JPEG of less than 2 MB. How good those
+        are that `judge_ahead` left in `ready` is known.
+        """
 
     def soundtrack(self, film: Path, dest: Path, language: str) -> Path:
         """Write the film's sound, as it is, as an M4A of the same length. Raises `UnplayableMedia` for none."""

@@ -192,7 +192,7 @@ class QuietFilmEditor:
         stretches = dict.fromkeys(shown, "")
         return Verdict(ok=not faults, sentence=sentence, faults=faults, pictures=digest(shown), stretches=stretches)
 
-    def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
+    def poster(self, film: Path, dest: Path, look: Poster = BEST_FRAME, *, ready: Path | None = None) -> Path:  # noqa: ARG002 - a port
         """A file that only its film has."""
         self.posters.append(look)
         _picture(film, dest)

@@ -13,7 +13,7 @@ from pipelines.domain.errors import UnplayableMedia
 from pipelines.media.clips.frames import samples
 from pipelines.media.clips.probe import probe
 from pipelines.media.editor import MediaEditor
-from pipelines.media.review.poster import score
+from pipelines.media.review.best_frame import score
 from tests.media import shots
 from tests.media.shots import AAC, as_array, clip, good, picture, run, tone
 

@@ -7,7 +7,7 @@ A piece is decoded from its own packets, a stretch at a time, so memory does not
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -24,7 +24,8 @@ from pipelines.media.mp4.boxes import damaged
 Samples = NDArray[np.float32]
 """Shape (channels, samples), full scale at 1."""
 
-_WARM_UP = 2
+WARM_UP = 2
+"""Packets before the first that is heard: each is decoded with the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +54,22 @@ def decode_blocks(piece: PreparedClip, first: int, last: int, channels: int) -> 
     audio = piece.audio
     if audio is None or piece.sound is None:
         return found
-    begin, end = max(0, first - _WARM_UP), min(last, len(audio.sizes))
-    for block, samples in zip(range(begin, end), _decoded(piece, begin, end), strict=False):
+    begin, end = max(0, first - WARM_UP), min(last, len(audio.sizes))
+    for block, samples in zip(
+        range(begin, end), decoded(piece.sound.config, packets_of(piece, begin, end)), strict=False
+    ):
         at = (block - first) * PACKET
         if at >= 0:
             found[:, at : at + PACKET] = samples
     return found
 
 
-def _decoded(piece: PreparedClip, begin: int, end: int) -> Iterator[Samples]:
-    """Decode packets straight from the file, by the index."""
-    audio, sound = piece.audio, piece.sound
-    if audio is None or sound is None:
-        return
+def decoded(config: bytes, packets: Iterable[bytes]) -> Iterator[Samples]:
+    """The 1024 samples of each packet. Raises `UnplayableMedia` when one cannot be decoded."""
     decoder = av.CodecContext.create("aac", "r")
-    decoder.extradata = sound.config
+    decoder.extradata = config
     try:
-        for packet in _packets(piece, begin, end):
+        for packet in packets:
             for frame in decoder.decode(av.Packet(packet)):
                 samples = frame.to_ndarray()
                 if samples.shape[-1] != PACKET or samples.dtype != np.float32:
@@ -79,8 +79,8 @@ def _decoded(piece: PreparedClip, begin: int, end: int) -> Iterator[Samples]:
         raise damaged("its sound cannot be decoded") from error
 
 
-def _packets(piece: PreparedClip, begin: int, end: int) -> Iterator[bytes]:
-    """Packets `begin` to `end` of a piece, as far as it has any."""
+def packets_of(piece: PreparedClip, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """Packets `begin` to `end` of a piece, as far as it has any; all of them unless said."""
     audio = piece.audio
     if audio is None:
         return
@@ -110,10 +110,10 @@ def ingredients(parts: Sequence[Part], first: int, last: int) -> Iterator[bytes]
             continue
         own = part.share.first - part.share.start
         begin, end = low // PACKET + own, -(-high // PACKET) + own
-        packets = list(_packets(part.piece, max(0, begin - _WARM_UP), max(0, end)))
+        packets = list(packets_of(part.piece, max(0, begin - WARM_UP), max(0, end)))
         ramps = [(ramp.start - origin, ramp.stop - origin) for ramp in (part.rise, part.fall) if ramp]
         sides = (part.rise is None, part.fall is None, part.piece.sound.config if part.piece.sound else None)
-        places = (low - origin, high - origin, max(0, begin - _WARM_UP) - begin, [len(packet) for packet in packets])
+        places = (low - origin, high - origin, max(0, begin - WARM_UP) - begin, [len(packet) for packet in packets])
         yield repr((places, ramps, sides)).encode()
         yield from packets
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import FilmPlan, FilmReport, Transition
+from pipelines.media.audio.mix import packets_of
 from pipelines.media.audio.music import mix_music
 from pipelines.media.clips.coded_frames import SEAM_SET
 from pipelines.media.clips.prepared_clip import PreparedClip, inspect, open_prepared_clip
@@ -22,7 +23,7 @@ from pipelines.media.clips.probe import deviations, faults_of, probe
 from pipelines.media.clips.timeline import HARD, Slot, joins, lay_out
 from pipelines.media.join.conform import conformed
 from pipelines.media.join.film_layout import Body, by_turns, stretches
-from pipelines.media.join.film_sound import every_packet, plan_sound
+from pipelines.media.join.film_sound import plan_sound
 from pipelines.media.join.seams import Seam, body, load, render
 from pipelines.media.join.table_join import (
     PictureFormat,
@@ -190,7 +191,7 @@ def _under_music(work: _Work, film: Path, look: PictureFormat, dest: Path) -> st
     voice = sound_format_of([mixed])
     if voice is None:
         raise damaged("the film with its music has no sound")
-    turns = by_turns([Body(picture, 0, picture.frames)], every_packet(mixed), voice)
+    turns = by_turns([Body(picture, 0, picture.frames)], list(packets_of(mixed)), voice)
     return write_film(list(turns), look, voice, dest, work.plan.disclosure, language=work.plan.language)
 
 

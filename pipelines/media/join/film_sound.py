@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.domain.footage import FilmDraft, Transition
-from pipelines.media.audio.mix import Part, Ramp, stream_place
+from pipelines.media.audio.hearing import SoundTrack, hear, stretches_heard
+from pipelines.media.audio.mix import Part, Ramp, packets_of, stream_place
 from pipelines.media.audio.packet_grid import Packets, Share, shares
 from pipelines.media.audio.sound_joins import Surroundings, Zone, merged, zone
 from pipelines.media.clips.prepared_clip import PreparedClip, open_prepared_clip
 from pipelines.media.clips.timeline import Fade, Slot, slots_of
 from pipelines.media.join.table_join import SoundFormat, Stretch, sound_format_of
-from pipelines.media.mp4.aac import PACKET
+from pipelines.media.mp4.aac import PACKET, sound_kind
 from pipelines.media.mp4.boxes import Ints
 
 _ZONES_AT_A_TIME = 2
@@ -49,24 +50,41 @@ def plan_sound(
 
 
 def render_sound(draft: FilmDraft, at: int, ready: Path) -> None:
-    """Encode the sound of the joins at both sides of a place ahead of the film, as far as their clips are there, under
-    the names by which `plan_sound` looks for it. Raises `UnplayableMedia`.
+    """Encode the sound of the joins at both sides of a place ahead of the film, and listen to what is heard from there
+    to its neighbours, as far as their clips are there: under the names by which `plan_sound` and `hearing.listen` look
+    for it. Raises `UnplayableMedia`.
     """
     there = {place: piece for place, path in draft.pieces.items() if (piece := open_prepared_clip(path)) is not None}
     voice = sound_format_of([there[place] for place in sorted(there)]) if at in there else None
-    if voice is None or any(piece.frame * draft.target.fps != 1 for piece in there.values()):
+    kind = sound_kind(voice.entry) if voice else None
+    if voice is None or kind is None or any(piece.frame * draft.target.fps != 1 for piece in there.values()):
         return
     silent = replace(there[at], audio=None, sound=None)
     pieces = [there.get(place, silent) for place in range(len(draft.frames))]
     slots = slots_of(draft.frames, draft.joins, draft.target.fps)
     split, film = _laid(pieces, slots, voice)
-    for span in _spans(pieces, slots, split, voice, film.total):
-        first, last = film.heard(span)
-        heard = {
-            place for place, part in enumerate(film.parts) if part.start < last * PACKET and part.stop > first * PACKET
-        }
-        if at in heard and heard <= there.keys():
-            zone(film, span, ready)
+
+    def is_there(first: int, last: int) -> bool:
+        """Whether all that is heard in these blocks is there, and this place with it."""
+        parts = enumerate(film.parts)
+        heard = {place for place, part in parts if part.start < last * PACKET and part.stop > first * PACKET}
+        return at in heard and heard <= there.keys()
+
+    spans = _spans(pieces, slots, split, voice, film.total)
+    zones = {span: zone(film, span, ready) for span in spans if is_there(*film.heard(span))}
+    track = SoundTrack(
+        config=kind.config,
+        rate=film.rate,
+        channels=film.channels,
+        priming=voice.priming,
+        samples=min(film.total * PACKET - voice.priming, int(slots[-1].stop * pieces[0].frame * film.rate)),
+        packets=all_packets(pieces, SoundPlan(shares=tuple(split), total=film.total, zones=tuple(zones.values()))),
+    )
+    for begin, end in stretches_heard(slots, pieces[0].frame, track.rate, track.samples):
+        _, first, last = track.reach(begin, end)
+        touched = {span for span in spans if film.reach(span)[0] < last and film.reach(span)[1] > first}
+        if touched <= zones.keys() and is_there(first, last):
+            hear(track, begin, end, ready)
 
 
 def _laid(
@@ -163,29 +181,11 @@ def all_packets(pieces: Sequence[PreparedClip], found: SoundPlan) -> list[bytes]
     """Every packet of the film, in order."""
     packets: list[bytes] = []
     for piece, share in zip(pieces, found.shares, strict=True):
-        packets += own_packets(piece, share)
+        packets += packets_of(piece, share.first, share.first + share.count)
         packets += [share.silent_packet] * share.silence
     for each in found.zones:
         packets[each.first : each.last] = each.packets
     return packets
-
-
-def own_packets(piece: PreparedClip, share: Share) -> list[bytes]:
-    """The packets a piece brings to the film."""
-    return _packets(piece, slice(share.first, share.first + share.count))
-
-
-def every_packet(piece: PreparedClip) -> list[bytes]:
-    """All packets of a file."""
-    return _packets(piece, slice(None))
-
-
-def _packets(piece: PreparedClip, chosen: slice) -> list[bytes]:
-    if piece.audio is None:
-        return []
-    places = zip(piece.audio.sizes[chosen].tolist(), piece.audio.offsets[chosen].tolist(), strict=True)
-    with piece.path.open("rb", buffering=0) as file:
-        return [os.pread(file.fileno(), size, offset) for size, offset in places]
 
 
 def spoken(packets: Sequence[bytes]) -> Stretch:

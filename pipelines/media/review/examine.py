@@ -18,12 +18,13 @@ import numpy as np
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import Boundary, FilmPlan, Target, Verdict
-from pipelines.media.audio.loudness import Sound, measure_sound
-from pipelines.media.audio.mix import Samples
+from pipelines.media.audio.hearing import Sound, SoundTrack, listen, stretches_heard
+from pipelines.media.audio.mix import Samples, packets_of
 from pipelines.media.clips.coded_frames import closed_start, decode_alone, decode_frames, luma
 from pipelines.media.clips.prepared_clip import PreparedClip, inspect, sound_ends
 from pipelines.media.clips.probe import faults_of, probe
 from pipelines.media.clips.timeline import Slot, fade_of, lay_out
+from pipelines.media.mp4.aac import PACKET
 from pipelines.media.mp4.reader import sniff
 from pipelines.media.review.stretches import Judged, keep_ahead, stretches_of
 
@@ -125,15 +126,31 @@ def _measure(film: Path, plan: FilmPlan, look: _Examination) -> str:
     piece = found.piece
     if piece is None:
         return "The film"
+    slots = _expected(plan)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        sound = beside.submit(measure_sound, film) if piece.audio and piece.sound else None
-        slots = _expected(plan)
+        sound = beside.submit(_listened, piece, slots, look.judged.ready) if piece.audio and piece.sound else None
         _check_length(piece, slots, look)
         if slots[-1].stop == piece.frames:
             _check_pictures(piece, slots, plan, look)
         heard = _check_sound(sound.result() if sound else None, piece, slots, plan, look)
     scenes = f"{plan.scenes} scene{'s' if plan.scenes > 1 else ''}"
     return f"{scenes}, {float(piece.seconds):.1f} s, {piece.sps.width}×{piece.sps.height}, {heard}"
+
+
+def _listened(piece: PreparedClip, slots: Sequence[Slot], ready: Path | None) -> Sound | None:
+    """What is heard in all of the film."""
+    if piece.audio is None or piece.sound is None:
+        return None
+    heard = len(piece.audio.sizes) * PACKET - piece.priming
+    track = SoundTrack(
+        config=piece.sound.config,
+        rate=piece.sound.rate,
+        channels=piece.sound.channels,
+        priming=piece.priming,
+        samples=max(0, min(heard, int(piece.seconds * piece.sound.rate))),
+        packets=tuple(packets_of(piece)),
+    )
+    return listen(track, stretches_heard(slots, piece.frame, track.rate, track.samples), ready)
 
 
 def _expected(plan: FilmPlan) -> list[Slot]:

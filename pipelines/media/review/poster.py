@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pipelines.domain.brands.contrast import on_footage
@@ -17,12 +14,12 @@ from pipelines.media.ffmpeg import encode
 from pipelines.media.mp4.reader import sniff
 from pipelines.media.normalise.overlay import CAPTION_SHARE
 from pipelines.media.normalise.pictures import open_picture
+from pipelines.media.review.best_frame import best_frame
 from pipelines.media.text.fonts import Weight, face_of
 from pipelines.media.text.layout import Box, clean, fit, safe_area
 from pipelines.media.text.plates import ai_label, fill_plate
 from pipelines.media.text.shaping import baseline, draw_line, settable
 
-CANDIDATES = 12
 JPEG_QUALITY = 88
 POSTER_BYTES = 1_900_000
 """YouTube takes thumbnails up to 2 MB."""
@@ -32,9 +29,6 @@ TITLE_SIZES = (5.0, 12.5)
 """Smallest and largest type of a title in hundredths of the shorter side: it is read in a grid of small pictures."""
 TITLE_LEADING, TITLE_SHARE = 1.12, 0.4
 """The most of the safe area's height that a title may take."""
-SCORED_PX = 320
-"""Candidates are compared at this width: what is sharp here is sharp in a grid of rows."""
-
 THUMBNAIL_PX = 480
 """Of the longer side."""
 THUMBNAIL_BYTES = 25_000
@@ -53,21 +47,6 @@ PREVIEW_PART_S = 0.8
 PREVIEW_SHORT_SIDE = 320
 
 
-def score(image: Image.Image) -> float:
-    """How well a picture stands for a film: sharp, neither dark nor blown out, with contrast and some colour."""
-    rgb = np.asarray(image, dtype=np.float32)
-    luma: NDArray[np.float32] = rgb @ np.array([0.2126, 0.7152, 0.0722], np.float32)
-    edges = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
-    sharpness = float(np.log1p(edges.var()))
-    clipped = float(np.mean((luma < 10) | (luma > 247)))  # noqa: PLR2004 - of 255: no detail left
-    exposure = float(np.exp(-(((float(luma.mean()) - 118) / 75) ** 2))) * (1 - clipped)
-    contrast = min(1.0, float(luma.std()) / 50)
-    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    colour = min(1.0, float(spread.mean()) / 60)
-    return sharpness * (0.25 + exposure) * (0.4 + 0.6 * contrast) * (0.8 + 0.2 * colour)
-
-
 def _save_jpeg(image: Image.Image, dest: Path, most: int | None = None) -> Path:
     with encode.arriving(dest) as temporary:
         for quality in POSTER_QUALITIES if most else (JPEG_QUALITY,):
@@ -77,22 +56,17 @@ def _save_jpeg(image: Image.Image, dest: Path, most: int | None = None) -> Path:
     return dest
 
 
-def poster(film: Path, dest: Path, look: Poster = BEST_FRAME) -> Path:
+def poster(film: Path, dest: Path, look: Poster = BEST_FRAME, *, ready: Path | None = None) -> Path:
     """Write the sharpest well-exposed frame as JPEG, or the picture that `look` has for it, with its title set over it.
-    Raises `UnplayableMedia`, and `InvalidOrder` for a picture that is none.
+    Frames that were scored ahead into the folder `ready` are not decoded for that. Raises `UnplayableMedia`, and
+    `InvalidOrder` for a picture that is none.
     """
-    image = _best_frame(film, look.between_s) if look.ground is None else _grounded(film, look.ground, look.ai_label)
+    ground, label = look.ground, look.ai_label
+    image = best_frame(film, look.between_s, ready) if ground is None else _grounded(film, ground, label)
     words = settable(clean(look.title or ""), Weight.DISPLAY)
     if words:
         image = _titled(image, words, look)
     return _save_jpeg(image, dest, POSTER_BYTES)
-
-
-def _best_frame(film: Path, between_s: tuple[float, float] | None) -> Image.Image:
-    found = samples(film, CANDIDATES, enough=CANDIDATES // 2)
-    start, end = between_s or (0.0, math.inf)
-    frames = [frame for at, frame in found if start <= at < end] or [frame for _, frame in found]
-    return to_image(max(dict.fromkeys(frames), key=lambda frame: score(to_image(frame, SCORED_PX))))
 
 
 def _grounded(film: Path, ground: Path, label: Corner | None) -> Image.Image:

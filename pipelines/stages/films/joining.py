@@ -89,11 +89,11 @@ def examined(services: Services, run: Run, cut: Cut, plan: FilmPlan, report: Fil
     with services.store.read() as tx:
         before = equal_films.made_before(tx, run)
         known = equal_films.stretches(tx, run, before)
-    look = posters.poster_of(services, run, plan, report)
+    look, ready = posters.poster_of(services, run, plan, report), scratch.cache(services)
     with ThreadPoolExecutor(max_workers=1) as beside:
         alone = not any((one.take, one.hook, one.format) == (cut.take, cut.hook, cut.format) for one in before)
-        chosen = beside.submit(services.editor.poster, film, poster, look) if alone else None
-        verdict = services.editor.examine(film, plan, known, ready=scratch.cache(services))
+        chosen = beside.submit(services.editor.poster, film, poster, look, ready=ready) if alone else None
+        verdict = services.editor.examine(film, plan, known, ready=ready)
     if not verdict.ok and verdict.curable:
         report, verdict = _second_try(services, run, plan, film, report, verdict, known)
         services.editor.poster(film, poster, posters.poster_of(services, run, plan, report))
@@ -102,7 +102,7 @@ def examined(services: Services, run: Run, cut: Cut, plan: FilmPlan, report: Fil
     if chosen is not None:
         chosen.result()
     elif not (twin and equal_films.copied(services, twin.extras.get(posters.TYPESET) or twin.poster_key or "", poster)):
-        services.editor.poster(film, poster, look)
+        services.editor.poster(film, poster, look, ready=ready)
     return Joined(report, verdict, twin)
 
 
