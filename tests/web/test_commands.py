@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pipelines.domain.orders.order import Order
 from pipelines.domain.records import LedgerEntry, Run
 from pipelines.stages.files import keep
 from tests.web.web_fixtures import BASE, OUTSIDE, RECORD, WebHarness
+from webapp.api.orders import MasterPromptOrder
 from webapp.commands.checkup.doctor import captions
 
 GROUPS = ("airtable", "doctor", "video", "keys", "runs", "ledger", "storage", "models", "stop", "bases")
@@ -238,6 +240,45 @@ def test_a_film_is_made_from_a_prompt_right_here(home: WebHarness, tmp_path: Pat
     assert wrong.exit_code == 1
     assert "scene_count" in wrong.output
     assert "model" in wrong.output
+
+
+def test_everything_that_an_order_says_has_an_option(home: WebHarness) -> None:
+    """But what only a program says, which is told when its film is done."""
+    group = home.app.cli.commands["video"]
+    assert isinstance(group, Group)
+    options = {param.name for param in group.commands["make"].params} - {"prompt", "out", "json_"}
+    assert options == set(MasterPromptOrder.model_fields) - {"master_prompt", "custom_id", "metadata", "webhook_url"}
+
+
+def test_a_brand_more_shapes_and_a_pack_are_had_at_a_terminal(home: WebHarness, tmp_path: Path) -> None:
+    out, brand = tmp_path / "out" / "film.mp4", tmp_path / "lumen.json"
+    brand.write_text('{"name": "Lumen", "caption_style": "Sidecar", "outro": "Lumen"}')
+    short = ("--scenes", "1", "--seconds", "1", "--resolution", "480p", "--format", "9:16", "--pack", "TikTok")
+    words = ("video", "make", "A lamp at dusk", "--out", str(out), "--title", "Lamp", "--end-card", "Now", *short)
+    document = told(home, *words, "--brand", str(brand))
+    assert {path.name for path in out.parent.iterdir()} == {"film.mp4", "film-9x16.mp4", "film-pack.zip"}
+    with zipfile.ZipFile(document["pack"]) as pack:
+        assert pack.testzip() is None
+        (upright,) = [name for name in pack.namelist() if name.startswith("TikTok/") and name.endswith(".mp4")]
+        assert pack.read(upright) == out.with_name("film-9x16.mp4").read_bytes()
+        assert "TikTok/post.txt" in pack.namelist()
+    assert document["pack_url"]
+    with home.store.read() as tx:
+        (order,) = [run.known_order for run in tx.runs.find()]
+    # What is said goes before what the brand lends.
+    assert (order.brand and order.brand.name, order.captions, order.end_card) == ("Lumen", "Sidecar", "Now")
+
+
+@pytest.mark.parametrize(
+    ("brand", "said"),
+    [("missing.json", "is no JSON file that can be read"), ("lumen", "brand.record_id must be a record id")],
+)
+def test_a_brand_that_is_not_there_is_said_before_anything_is_made(home: WebHarness, brand: str, said: str) -> None:
+    done = flask(home, "video", "make", "A lamp", "--brand", brand)
+    assert done.exit_code == 1
+    assert said in done.output
+    with home.store.read() as tx:
+        assert tx.runs.find() == []
 
 
 @pytest.mark.parametrize(

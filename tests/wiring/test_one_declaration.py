@@ -33,6 +33,7 @@ from pipelines.domain.orders.field_labels import for_row
 from tools.docs.airtable import page
 from webapp.api import openapi
 from webapp.api.orders import ClipOrder, MasterPromptOrder
+from webapp.commands.video import make
 
 film = {"master_prompt": "A fox", "grain": 4.0}
 schemas = openapi.description("https://reelgrid.example")["components"]["schemas"]
@@ -46,6 +47,7 @@ found = {
     "body": MasterPromptOrder.model_validate(film).order().grain,
     "clip": ClipOrder.model_validate({"prompt": "A fox", "grain": 1.0}).order().grain,
     "schema": schemas["MasterPromptOrder"]["properties"]["grain"],
+    "option": [(param.opts, param.type.name, param.help) for param in make.params if param.name == "grain"],
     "sentence": [problem.field for problem in for_row([Problem("grain", ""), Problem("scenes[1].mood", "")])],
     "documents": [line for line in page().splitlines() if "Film Grain" in line or "`Mood`" in line],
 }
@@ -93,6 +95,10 @@ def test_a_request_takes_it_with_the_same_limits(found: dict[str, Any]) -> None:
     schema = found["schema"]
     assert schema["anyOf"][0] == {"type": "number", "minimum": 0, "maximum": 9}
     assert schema["description"] == "Grain of the film."
+
+
+def test_the_command_line_has_an_option_for_it(found: dict[str, Any]) -> None:
+    assert found["option"] == [[["--grain"], "float", "Grain of the film."]]
 
 
 def test_sentences_and_documents_call_it_by_its_name(found: dict[str, Any]) -> None:

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+from flask import g
 
 from pipelines.domain.footage import Preview
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
+from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
 from pipelines.stages.decisions import control
+from pipelines.stages.delivery import pack as packs
+from pipelines.stages.films.cuts import films_of
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import StartRequest
 from pipelines.stages.scheduler import steps
 from pipelines.stages.views import run_view
+from webapp.access.auth import ALL
 from webapp.api.orders import MasterPromptOrder
 from webapp.bodies import validated
+from webapp.commands.order_options import order_options
 from webapp.commands.output import ACTOR, OPERATORS, Group, as_json, reports_errors, show
-from webapp.context import services
+from webapp.context import Actor, services
 from webapp.errors import HttpProblem
+from webapp.pages.pack import pack_file, stored_zip
 
 group = Group("video", OPERATORS, help="Make a film right here.")
 
@@ -32,56 +40,50 @@ group = Group("video", OPERATORS, help="Make a film right here.")
 @group.command("make")
 @click.argument("prompt")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("film.mp4"), show_default=True)
-@click.option("--scenes", "scene_count", type=int, help="How many; 4, or as many as suit --film-seconds.")
-@click.option("--film-seconds", type=float, help="Of the whole film, shared among its scenes.")
-@click.option("--seconds", "clip_seconds", type=float, help="Of each clip; the model's default if not given.")
-@click.option("--model", help="See: flask models list.")
-@click.option("--aspect-ratio", default="16:9", show_default=True)
-@click.option("--resolution", default="720p", show_default=True)
-@click.option("--transition", default="Cut", show_default=True)
-@click.option("--hooks", type=int, help="So many films that differ in their first scene; 1 if not given.")
-@click.option(
-    "--language", "languages", multiple=True, help="Of your texts, then each to translate into; may be given again."
-)
-@click.option("--captions", default="None", show_default=True)
-@click.option("--voiceover", is_flag=True, help="A narrator speaks over each scene.")
-@click.option("--voice", help="Who speaks, as provider/voice.")
-@click.option("--music", help="Made here, free of rights: local/calm and its like; or the address of a sound file.")
-@click.option("--ai-label", is_flag=True, help="Every picture says AI in a corner.")
-@click.option("--poster-style", default="Frame", show_default=True, help="Frame, Title over it, or Designed.")
-@click.option("--consistency", default="Words", show_default=True, help="Words, or Pictures of the cast.")
-@click.option("--preview", default="Animatic", show_default=True, help="Animatic, or Draft: bought, and shown first.")
-@click.option("--seed", type=int, help="The same request with the same seed gives the same picture, or nearly.")
-@click.option("--negative-prompt", help="What should not be seen.")
-@click.option("--title", help="Of the film.")
-@click.option("--max-cost", "max_cost_usd", type=float, help="Refuse above this many dollars.")
+@order_options
+@click.option("--brand", help="A row of Brands, as rec…, or a JSON file that says what a row of it would.")
 @click.option("--adapt", is_flag=True, help="Fit what the model cannot do exactly.")
+@click.option("--fresh", is_flag=True, help="Buy every clip anew, also those that were paid for before.")
+@click.option("--ask-first", is_flag=True, help="Show the price of the written scenes, and ask, before any clip.")
 @click.option("--dry-run", is_flag=True, help="Print plan and quote, make nothing.")
 @as_json
 @reports_errors
-def make(out: Path, *, prompt: str, dry_run: bool, json_: bool, **wishes: Any) -> None:
-    """Make a film from PROMPT and copy it to --out."""
+def make(out: Path, *, prompt: str, brand: str | None, dry_run: bool, json_: bool, **wishes: Any) -> None:
+    """Make a film from PROMPT and copy it to --out; films in other shapes and languages, and a pack, beside it."""
     core = services()
-    request = StartRequest(source="rest", order=_order(prompt, wishes).order())
+    request = StartRequest(source="rest", order=_order(prompt, brand, wishes))
     if dry_run:
         _rehearse(core, request, json_=json_)
         return
     run_id = accept.start(core, request).run_id
     run = _drive(core, run_id, out, quiet=json_)
-    document = run_view.run_view(core, run.id)
     if run.status is not RunStatus.DONE:
         raise click.ClickException(f"{run.status.value}: {run.error or run.detail} (flask runs show {run.id})")
-    file = _copy(core, run.id, out)
+    file, pack = _copy(core, run, out), _pack(core, run, out) if run.known_order.pack else None
+    document = run_view.run_view(core, run.id)
     done = f"{file} — {document['verdict'] or document['sentence']} Spent {money(to_micro(document['cost_usd']))}."
-    show({**document, "file": str(file)}, json_=json_, table=lambda: click.echo(done))
+    told = {**document, "file": str(file), **({"pack": str(pack)} if pack else {})}
+    show(told, json_=json_, table=lambda: click.echo(f"{done} {pack} is the pack." if pack else done))
 
 
-def _order(prompt: str, wishes: dict[str, Any]) -> MasterPromptOrder:
+def _order(prompt: str, brand: str | None, wishes: dict[str, Any]) -> Order:
     given = {name: value for name, value in wishes.items() if value not in (None, ())}
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    if brand is not None:
+        given["brand"] = _brand(brand) if brand.endswith(".json") else brand
+    # Whoever has a shell here is the operator: it is looked up which bases that may read.
+    g.actor = Actor(ACTOR, ALL)
     try:
-        return validated(MasterPromptOrder, {"master_prompt": prompt, **given})
+        return validated(MasterPromptOrder, {"master_prompt": prompt, **given}).order()
     except HttpProblem as problem:
         raise click.ClickException("\n".join(f"{p.field} {p.message}" for p in problem.problems)) from problem
+
+
+def _brand(path: str) -> object:
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"brand {path} is no JSON file that can be read: {error}.") from error
 
 
 def _rehearse(core: Services, request: StartRequest, *, json_: bool) -> None:
@@ -132,7 +134,7 @@ def _until_stopped(core: Services, run_id: str, out: Path, changed: Callable[[Ru
         quote = money(run.quote_micro or 0)
         if run.known_order.preview is Preview.DRAFT:
             click.echo(
-                f"The drafts are in {_copy(core, run_id, out.with_stem(f'{out.stem}-drafts'), drafts=True)}.", err=True
+                f"The drafts are in {_copy(core, run, out.with_stem(f'{out.stem}-drafts'), drafts=True)}.", err=True
             )
         click.confirm(f"This costs up to {quote}. Go on?", abort=True, err=True)
         control.approve(core, run_id, ACTOR)
@@ -140,13 +142,25 @@ def _until_stopped(core: Services, run_id: str, out: Path, changed: Callable[[Ru
     return run
 
 
-def _copy(core: Services, run_id: str, out: Path, *, drafts: bool = False) -> Path:
-    """The film of the first format, or its drafts; other formats beside it."""
+def _pack(core: Services, run: Run, out: Path) -> Path:
+    """The run's pack, as its link gives it, beside the film."""
+    steps.finish(core, run.id)
     with core.store.read() as tx:
-        cuts = [cut for cut in tx.cuts.find(run_id=run_id, order="created_at") if cut.key and cut.animatic is drafts]
-    take = max(cut.take for cut in cuts)
+        pack = packs.pack_of(tx, run)
+    if pack is None or not pack.entries:
+        raise click.ClickException(f"The film is at {out}; its pack could not be made (flask runs show {run.id}).")
+    dest, archive = out.with_name(f"{out.stem}-pack.zip"), pack_file.archive_of(pack)
+    with dest.open("wb") as file:
+        file.writelines(pack_file.read(core.media, pack, archive, 0, stored_zip.size_of(archive)))
+    return dest
+
+
+def _copy(core: Services, run: Run, out: Path, *, drafts: bool = False) -> Path:
+    """The film in its own shape and language, or its drafts; other films beside it."""
+    with core.store.read() as tx:
+        cuts = tx.cuts.find(run_id=run.id, animatic=True) if drafts else films_of(tx, run)
     core.work.mkdir(parents=True, exist_ok=True)
-    for number, cut in enumerate(cut for cut in cuts if cut.take == take):
+    for number, cut in enumerate(cuts):
         dest = (
             out
             if number == 0

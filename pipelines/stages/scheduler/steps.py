@@ -240,9 +240,18 @@ def _goes_on(services: Services, run: Run) -> bool:
         return run.next_at is not None or bool(drafts.being_made(tx, run))
 
 
+def finish(services: Services, run_id: str) -> None:
+    """What nobody waits for after a run is done, in this process: what goes with its films, and its pack."""
+    while True:
+        due = [row_id for row_id, _ in services.store.due(Kind.CUT, services.clock.now(), 100)]
+        worked = [step(services, Kind.CUT, cut) for cut in due if _belongs(services, Kind.CUT, cut, run_id)]
+        if not any(worked):
+            return
+
+
 def _belongs(services: Services, kind: str, id: str, run_id: str) -> bool:
     if kind == Kind.RUN:
         return id == run_id
     with services.store.read() as tx:
         row = tx.leased(Kind(kind)).get(id)
-    return isinstance(row, Generation | Clip | Purchase) and row.run_id == run_id
+    return isinstance(row, Generation | Clip | Cut | Purchase) and row.run_id == run_id

@@ -17,9 +17,9 @@ from pipelines.stages.films.cuts import films_of
 from webapp.access.rules import Door, Owner, declares
 from webapp.context import services
 from webapp.errors import HttpProblem, unknown_link
-from webapp.media import disposition, filled, stored_bytes, with_download_slot
+from webapp.media import disposition, filled, with_download_slot
 from webapp.pages.blueprint import bp
-from webapp.pages.pack import stored_zip
+from webapp.pages.pack import pack_file, stored_zip
 
 _GONE = "These films are no longer available here. Ask whoever sent you this link for a new one."
 
@@ -42,7 +42,7 @@ def pack_page(token: str) -> Response:
         title=packs.title_of(opened.run) or "Your film",
         guides=list(packs.guides(opened.run, opened.films, texts)),
         zip=url_for("pages.pack_zip", token=token),
-        size=stored_zip.size_of(_archive(opened.pack)),
+        size=stored_zip.size_of(pack_file.archive_of(opened.pack)),
     )
     response = Response(text, mimetype="text/html")
     response.headers["Cache-Control"] = "no-store"
@@ -54,7 +54,7 @@ def pack_page(token: str) -> Response:
 def pack_zip(token: str) -> Response:
     """The ZIP, with Range and HEAD: nothing of it is on disk or in memory."""
     opened = _open(token)
-    archive = _archive(opened.pack)
+    archive = pack_file.archive_of(opened.pack)
     response = Response(status=200, mimetype="application/zip")
     name = (opened.films[0].filename or "film.mp4").removesuffix(".mp4") + "-pack.zip"
     response.headers["Accept-Ranges"] = "bytes"
@@ -64,24 +64,12 @@ def pack_zip(token: str) -> Response:
     if not is_resource_modified(request.environ, etag=response.headers["ETag"].strip('"')):
         response.status_code = 304
         return response
-    entries, media = opened.pack.entries, services().media
-
-    def member(number: int, start: int, length: int) -> Iterator[bytes]:
-        entry = entries[number]
-        if entry.key is None:
-            yield entry.text.encode()[start : start + length]
-        else:
-            yield from stored_bytes(media, entry.key, start, length)
+    media = services().media
 
     def pieces(start: int, length: int) -> Iterator[bytes]:
-        return stored_zip.read(archive, start, length, member)
+        return pack_file.read(media, opened.pack, archive, start, length)
 
     return with_download_slot(token, filled(response, stored_zip.size_of(archive), pieces))
-
-
-def _archive(pack: Pack) -> list[stored_zip.Span]:
-    members = [stored_zip.Member(entry.name, entry.size, entry.crc32) for entry in pack.entries]
-    return stored_zip.spans(members, pack.created_at)
 
 
 def _open(token: str) -> _Opened:
