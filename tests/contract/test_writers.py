@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +14,7 @@ from pipelines.domain.planning.cast import seen_in
 from pipelines.ports import Brief, SceneWriter
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
+from pipelines.testing.fakes import ScriptedSpeech
 from pipelines.writers import build_moderator, build_writer
 from tests.contract.bills import spent_micro
 from tests.stages.stage_fixtures import StageHarness
@@ -91,6 +92,38 @@ def test_a_run_costs_what_was_billed_for_its_words_even_where_they_are_of_no_use
     assert harness.balanced()
     vain = [event.detail.cost_micro for event in harness.events(run, "paid_in_vain")]
     assert len(vain) == (1 if ends == "failed" else 0)
+
+
+TOO_LONG = "One fox wakes up in the snow, and two more wake up in the barn behind the old mill"
+
+
+@pytest.mark.parametrize(
+    ("word", "told", "tries", "spoken"),
+    [
+        ("refuse", "take too long for its clip; the language model declined to say them shorter.", 1, TOO_LONG),
+        ("wrong", f"the shorter line has {len(TOO_LONG)} characters, and at most 49 fit, twice.", 2, TOO_LONG),
+        ("lost", "so the narrator says: “One fox wakes up in the snow", 2, "One fox wakes up in the snow"),
+    ],
+)
+def test_a_line_that_the_service_does_not_say_shorter_is_spoken_as_it_was(
+    url: str, build: Build, tmp_path: Path, word: str, told: str, tries: int, spoken: str
+) -> None:
+    """What was answered is paid, once, of use or not; an answer that got lost is asked for once more."""
+    harness, before = StageHarness.build(tmp_path, writer=build()), spent_micro(url)
+    record = harness.row(Title=f"Barn [[{word}-shortening]]", Voiceover=True, Voice="acme/anna")
+    scene = {"Prompt": "A fox", "Narration": TOO_LONG, "Scene #": 1, "Status": "Draft"}
+    harness.airtable.add("Scenes", Video=[record], **scene)
+    run = harness.make(record)
+    billed = spent_micro(url) - before
+    assert run.status == "done", run.error
+    assert told in harness.cells(record)["Status Detail"]
+    (line,) = cast("ScriptedSpeech", harness.services.speech).said
+    assert line.text.startswith(spoken)
+    with harness.services.store.read() as tx:
+        (asked,) = tx.purchases.find(kind="translation")
+    assert (asked.tries, billed > 0) == (tries, True)
+    assert billed <= asked.cost_micro <= tries * asked.reserve_micro
+    assert (harness.held(), harness.balanced()) == (0, True)
 
 
 def test_a_busy_service_is_asked_again_by_the_stage_and_not_by_us(build: Build) -> None:
