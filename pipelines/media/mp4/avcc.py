@@ -209,11 +209,23 @@ def set_number(nal: bytes) -> int:
 
 def used_sets(sample: bytes, config: AvcConfig) -> bytes:
     """The parameter sets by which a coded picture is decoded, one after the other: its slices name the picture's third,
-    which names the sequence's second. All of the configuration where they name none that it has.
+    which names the sequence's second. All of the configuration where they name none that it has. Where there is only
+    one for pictures, they name that.
     """
+    if len(config.pps) == 1:
+        return _sets(frozenset({set_number(config.pps[0])}), config)
     try:
-        pps = _of_numbers(config.pps, {slice_.nth(3) for slice_ in _slices(sample, config.length_size)})
-        sps = _of_numbers(config.sps, {_Bits(_raw(nal)[1:]).nth(2) for nal in pps})
+        return _sets(frozenset(slice_.nth(3) for slice_ in _slices(sample, config.length_size)), config)
+    except UnplayableMedia:
+        return write_avcc(config)
+
+
+@lru_cache(maxsize=64)
+def _sets(numbers: frozenset[int], config: AvcConfig) -> bytes:
+    """The sets for pictures of these numbers, and those for sequences that they name."""
+    try:
+        pps = _of_numbers(config.pps, numbers)
+        sps = _of_numbers(config.sps, frozenset(_Bits(_raw(nal)[1:]).nth(2) for nal in pps))
     except UnplayableMedia:
         return write_avcc(config)
     return b"\0".join((*sps, *pps))
@@ -229,7 +241,7 @@ def _slices(sample: bytes, length_size: int) -> Iterator[_Bits]:
             yield _Bits(_raw(sample[first + 1 : min(at, first + _SLICE_HEAD)]))
 
 
-def _of_numbers(nals: Iterable[bytes], numbers: set[int]) -> list[bytes]:
+def _of_numbers(nals: Iterable[bytes], numbers: frozenset[int]) -> list[bytes]:
     found = [nal for nal in nals if set_number(nal) in numbers]
     if not numbers or len(found) != len(numbers):
         raise damaged("its decoder settings are missing")

@@ -89,8 +89,9 @@ def _film(folder: Path) -> list[Claim]:
 
 
 def _language(folder: Path, clip: Path, own: Sequence[Path], narrated: Sequence[Path]) -> list[Claim]:
-    """A film of the same pictures in which something else is said: against its sound laid over each clip, and one copy
-    of its bytes.
+    """A film of the same pictures in which something else is said. It costs its speech, its sound laid over each clip,
+    and joining and looking through it, which is held against one copy of its bytes. A service's voice costs nothing
+    here.
     """
     first, other = (FilmPlan(target=TARGET, pieces=tuple(pieces)) for pieces in (own, narrated))
     known = examine(assemble(first, folder / "film.mp4").path, first).stretches
@@ -103,18 +104,18 @@ def _language(folder: Path, clip: Path, own: Sequence[Path], narrated: Sequence[
         for number, text in enumerate(LINES):
             voice = Voice(path=folder / f"{number}.wav", text=text, begins_s=0.3, room_s=SECONDS - 0.5)
             prepare(ClipWork(source=clip, target=TARGET, voice=voice), folder / f"again-{number}.mp4")
-        shutil.copyfile(film, folder / "copy.mp4")
-
-    def both() -> None:
-        laid()
-        joined()
 
     seen = joined().stretches
     decoded = len(seen.keys() - known.keys())
-    with_it, sound = _in_turns(both, laid)
+    speech, sound, join, copy = _in_turns(
+        lambda: _spoken(folder, LINES), laid, joined, lambda: shutil.copyfile(film, folder / "copy.mp4")
+    )
+    name = "further language: CPU, against its speech, its sound and one copy of its bytes"
+    heard = "further language, a service's voice: CPU, against its sound and one copy of its bytes"
     return [
         row("creative", "further language: stretches of its pictures that are decoded", decoded, len(seen), 0, unit=""),
-        row("creative", "further language: CPU, against its sound and a copy of its bytes", with_it, sound, FURTHER),
+        row("creative", name, speech + sound + join, speech + sound + copy, FURTHER),
+        row("creative", heard, sound + join, sound + copy, FURTHER),
     ]
 
 
