@@ -145,6 +145,27 @@ def test_a_poster_that_meets_one_death_is_bought_within_its_quote(lasting: Produ
     place.check_books()
 
 
+@pytest.mark.parametrize("point", PICTURES)
+def test_a_cast_that_meets_one_death_is_bought_within_its_quote_and_seen_by_every_clip(
+    lasting: ProductStack, point: str
+) -> None:
+    place, mark = lasting, f"cast-{point.replace('.', '-')}"
+    if point == "picture.lost":
+        place.journal.die_at("picture.intended")
+    place.journal.die_at(point)
+    run = place.done(place.order_cast(mark))
+    assert place.journal.died_at(point)
+    with place.store.read() as tx:
+        (sheet,) = tx.purchases.find(run_id=run.id, kind="picture")
+        scenes = tx.scenes.find(run_id=run.id)
+    assert (sheet.status, sheet.tries) == (GenerationStatus.FETCHED, 2 if point in LOST else 1)
+    assert sheet.cost_micro <= run.known_plan.cast_micro
+    assert [scene.settings.cast for scene in scenes] == [(sheet.file,), (sheet.file,)]
+    lines = place.stack.sandbox("GET", "/bill")["generations"]
+    assert [line["images"] for line in lines if mark in line["prompt"]] == [1, 1]
+    place.check_books()
+
+
 LOST = ("picture.intended", "picture.lost", "picture.made")
 """Where the answer is lost with the process: asked for once more, and counted twice."""
 

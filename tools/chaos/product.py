@@ -24,6 +24,8 @@ COMMANDS = {
     "worker": "exec python -m tools.chaos.worker",
 }
 PICTURE_MODEL = "gemini/gemini-nano-banana-2.1"
+REFERENCES_MODEL = "byteplus/dreamina-seedance-2-5-260628"
+"""One whose clips take pictures to look at."""
 CUSTOMER = "acc_customer"
 LOTS, LOT_MICRO, LAST_MICRO = 100, 170_000, 1_000_000_000
 """Small ones first, of which no film is paid out of one; then one that is enough for whatever is ordered."""
@@ -79,6 +81,12 @@ class ProductStack:
         else:
             self.post("/api/process-record", {"record_id": record, "base_id": BASE})
         return record
+
+    def order_cast(self, mark: str) -> str:
+        """Order a film of two scenes over REST, whose clips are shown who comes back in them; the run's id."""
+        body = {"master_prompt": f"{mark} boat of paper", "scene_count": 2, "clip_seconds": 4, "resolution": "480p"}
+        body |= {"model": REFERENCES_MODEL, "consistency": "Pictures"}
+        return str(self.post("/api/process-master-prompt", body, mark)["run_id"])
 
     def order_said(self, mark: str, line: str) -> str:
         """Order a film of one scene by a row, over which a narrator says `line`; the run's id."""
