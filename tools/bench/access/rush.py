@@ -1,18 +1,19 @@
 """A thousand triggers of one-scene films over five bases, half of them repeats, and two worker services on PostgreSQL.
 
 They come at half of the rate that the web alone answers in the same run, so that the machine, not we, says how fast.
-Measured from the moment when each should have been sent: a caller that had to wait counts, too. `TRIGGERS=100` is for a
-first look.
+Measured from the moment when each should have been sent: a caller that had to wait counts, too. How they were answered
+is said at once, and how many films are made every half a minute. `TRIGGERS=100` is for a first look.
 """
 
 from __future__ import annotations
 
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ import httpx
 
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.records import Run
 from pipelines.stages.spending import audit
 from tools.bench.measure.rows import Claim, row
 from tools.postgres import BINARIES, throw_away
@@ -33,15 +33,21 @@ from tools.stack import BASE, TOKEN, Service, Stack, until
 TRIGGERS = int(os.environ.get("TRIGGERS") or 1000)
 BASES = (BASE, *(f"appRushBase{number:06d}" for number in range(1, 5)))
 ALONE, CALLERS = max(10, TRIGGERS // 10), 24
-LIMIT_S, ENDS_S = 2.0, 3600.0
-FILM = {"Clip Seconds": 1, "Resolution": "480p", "Model": "local/animatic"}
+LIMIT_S, ENDS_S, SAID_EVERY_S = 2.0, 3600.0, 30.0
+FILM: Mapping[str, str | int] = {
+    "Clip Seconds": 1,
+    "Resolution": "480p",
+    "Aspect Ratio": "1:1",
+    "Model": "sora/sandbox-key",
+}
+"""The cheapest that is bought, fetched, looked through and joined: clips of so few colours cost the sandbox nothing."""
 Row = tuple[str, str]
 """A base and a record in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rush:
-    """What was seen."""
+class Answered:
+    """What was seen when the last trigger was answered."""
 
     triggers: int
     records: int
@@ -49,10 +55,35 @@ class Rush:
     rate: float
     p99_s: float
     statuses: Counter[int]
-    runs: Sequence[Run]
+    doubled: int
+    """Runs beyond one for each record, and records without one."""
+    offered_s: float
+
+    @property
+    def refused(self) -> int:
+        """Answers of 5xx."""
+        return sum(count for status, count in self.statuses.items() if status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    @property
+    def other(self) -> int:
+        """Answers that are neither 202 nor 5xx."""
+        return self.triggers - self.statuses[HTTPStatus.ACCEPTED] - self.refused
+
+    def __str__(self) -> str:
+        return (
+            f"{self.triggers} triggers at {self.rate:.0f} a second (the web alone: {self.rate_alone:.0f}): "
+            f"p99 {self.p99_s:.2f} s, {self.refused} answers of 5xx, {self.other} others than 202, "
+            f"{self.doubled} runs beyond one for each of {self.records} records"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rush:
+    """What was seen when all films were made."""
+
+    answered: Answered
     untruthful: int
     balanced: bool
-    offered_s: float
     truthful_s: float
 
 
@@ -61,20 +92,17 @@ def rows() -> list[Claim]:
     if not BINARIES:
         return []
     found = measured(TRIGGERS)
-    records = Counter((run.base_id, run.record_id) for run in found.runs)
-    doubled = sum(count - 1 for count in records.values()) + abs(len(records) - found.records)
-    refused = sum(count for status, count in found.statuses.items() if status >= HTTPStatus.INTERNAL_SERVER_ERROR)
-    other = found.triggers - found.statuses[HTTPStatus.ACCEPTED] - refused
-    many = f"{found.triggers} triggers at {found.rate:.0f} a second"
+    seen = found.answered
+    many = f"{seen.triggers} triggers at {seen.rate:.0f} a second"
     return [
-        row("rush", f"{many}, against what the web alone answers", found.rate, found.rate_alone, None),
-        row("rush", f"answers of 5xx among {many}", refused, 1, 0.0),
-        row("rush", f"other answers than 202 among {many}", other, 1, 0.0),
-        row("rush", f"p99 of {many}, against 2 s", found.p99_s, LIMIT_S, 1.0, unit="s"),
-        row("rush", f"runs beyond one for each of {found.records} records", doubled, 1, 0.0),
-        row("rush", f"rows of {found.records} that do not say what is", found.untruthful, 1, 0.0),
+        row("rush", f"{many}, against what the web alone answers", seen.rate, seen.rate_alone, None),
+        row("rush", f"answers of 5xx among {many}", seen.refused, 1, 0.0),
+        row("rush", f"other answers than 202 among {many}", seen.other, 1, 0.0),
+        row("rush", f"p99 of {many}, against 2 s", seen.p99_s, LIMIT_S, 1.0, unit="s"),
+        row("rush", f"runs beyond one for each of {seen.records} records", seen.doubled, 1, 0.0),
+        row("rush", f"rows of {seen.records} that do not say what is", found.untruthful, 1, 0.0),
         row("rush", "books that do not balance", int(not found.balanced), 1, 0.0),
-        row("rush", "until all are truthful, against the asking", found.truthful_s, found.offered_s, None, unit="s"),
+        row("rush", "until all are truthful, against the asking", found.truthful_s, seen.offered_s, None, unit="s"),
     ]
 
 
@@ -85,9 +113,10 @@ def measured(triggers: int) -> Rush:
         stack = context.enter_context(Stack(Path(name) / "var", extra={"DATABASE_URL": url, "LOG_LEVEL": "WARNING"}))
         store = SqlStore(url)
         context.callback(store.engine.dispose)
-        _connect(stack)
+        stack.sandbox("POST", "/vendors/_control", {"generation_s": 0.5, "palette": 4})
+        connect_bases(stack)
         stack.services["worker"].stop()
-        first, asked = _rows(stack, ALONE // 2, "alone"), _rows(stack, triggers // 2, "rush")
+        first, asked = add_rows(stack, ALONE // 2, "alone"), add_rows(stack, triggers // 2, "rush")
         began = time.monotonic()
         with ThreadPoolExecutor(CALLERS) as callers:
             list(callers.map(lambda one: _trigger(stack, one), first * 2))
@@ -101,6 +130,33 @@ def measured(triggers: int) -> Rush:
 
 
 def _rush(stack: Stack, store: SqlStore, asked: Sequence[Row], first: Sequence[Row], alone: float) -> Rush:
+    began = time.monotonic()
+    everything = [*asked, *first]
+    answered = _asked(stack, store, asked, len(everything), alone)
+    _say(str(answered))
+    told = [began]
+
+    def all_stopped() -> bool:
+        moving = _moving(store)
+        if time.monotonic() > told[-1] + SAID_EVERY_S:
+            told.append(time.monotonic())
+            _say(f"{len(everything) - moving} of {len(everything)} films after {told[-1] - began:.0f} s")
+        return not moving
+
+    until(all_stopped, "all to stop", ENDS_S, 1.0)
+    until(lambda: not _untruthful(stack, store, everything), "all rows to say so", 300.0, 2.0)
+    truthful_s = time.monotonic() - began
+    with store.read() as tx:
+        problems = audit.audit(tx, everything=True).problems
+    return Rush(
+        answered=answered,
+        untruthful=_untruthful(stack, store, everything),
+        balanced=not problems,
+        truthful_s=truthful_s,
+    )
+
+
+def _asked(stack: Stack, store: SqlStore, asked: Sequence[Row], records: int, alone: float) -> Answered:
     rate, began = alone / 2, time.monotonic()
 
     def ask(number: int) -> tuple[int, float]:
@@ -111,34 +167,35 @@ def _rush(stack: Stack, store: SqlStore, asked: Sequence[Row], first: Sequence[R
     with ThreadPoolExecutor(CALLERS) as callers:
         answers = list(callers.map(ask, range(len(asked) * 2)))
     offered = time.monotonic() - began
-    everything = [*asked, *first]
-    until(lambda: not _moving(store), "all to stop", ENDS_S, 1.0)
-    until(lambda: not _untruthful(stack, store, everything), "all rows to say so", 300.0, 2.0)
     with store.read() as tx:
-        runs, problems = tx.runs.find(), audit.audit(tx, everything=True).problems
-    return Rush(
+        runs = Counter((run.base_id, run.record_id) for run in tx.runs.find())
+    return Answered(
         triggers=len(answers),
-        records=len(everything),
+        records=records,
         rate_alone=alone,
         rate=rate,
         p99_s=statistics.quantiles([seconds for _, seconds in answers], n=100)[98],
         statuses=Counter(status for status, _ in answers),
-        runs=runs,
-        untruthful=_untruthful(stack, store, everything),
-        balanced=not problems,
+        doubled=sum(count - 1 for count in runs.values()) + abs(len(runs) - records),
         offered_s=offered,
-        truthful_s=time.monotonic() - began,
     )
 
 
-def _connect(stack: Stack) -> None:
+def _say(words: str) -> None:
+    """Beside the table, which comes when the last film is made."""
+    sys.stderr.write(f"rush: {words}\n")
+    sys.stderr.flush()
+
+
+def connect_bases(stack: Stack) -> None:
+    """All of `BASES` with their tables."""
     for number, base in enumerate(BASES[1:], start=1):
         stack.sandbox("POST", "/airtable/_control/bases", {"id": base, "name": f"Team {number}"})
         stack.flask("bases", "add", base, "--name", f"Team {number}", "--token", "-", told=TOKEN)
         stack.flask("airtable", "setup", "--base", base)
 
 
-def _rows(stack: Stack, count: int, mark: str) -> list[Row]:
+def add_rows(stack: Stack, count: int, mark: str) -> list[Row]:
     """As people add them, in turns among the bases."""
 
     def add(number: int) -> Row:
