@@ -114,6 +114,9 @@ def test_a_machine_that_is_cut_off_in_mid_purchase_and_one_that_dies_cost_nothin
         place.check_books()
         bought = place.bought("machines-")
         assert (len(bought), len(set(bought))) == (2 * RUNS, 2 * RUNS), "each scene once"
+        billed = sum(line["usd"] for line in stack.sandbox("GET", "/bill")["generations"] if line["charged"])
+        quoted = sum(run.quote_micro or 0 for run in place.runs())
+        assert round(billed * 1_000_000) <= quoted, "and nothing above what was quoted"
 
 
 def _done(place: ProductStack, run_id: str) -> bool:

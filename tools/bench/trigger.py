@@ -1,38 +1,48 @@
-"""How long a trigger waits for its answer: with the broker there, with it gone, and while films are made."""
+"""How long a trigger waits for its answer: with the broker there, with it gone, and while films are made; and what it
+costs the web in CPU, with and without traces.
+"""
 
 from __future__ import annotations
 
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
 
+from tools.bench.idle import TICKS, used_by
 from tools.bench.measure.rows import Claim, row
-from tools.stack import BASE, Stack, until
+from tools.stack import BASE, Service, Stack, free_port, until
 
 TRIGGERS = 200
 LIMIT_S = 0.1
 CALLERS, EACH = 16, 25
 BUSY_LIMIT_S = 2.0
 FILMS = 10
+TURNS, WARM = 16, 20
+SENT_S = 7.0
+"""The SDK sends what it has every five seconds."""
 
 
 def rows() -> list[Claim]:
     """Seconds from request to 202, each trigger for another record."""
     with _stack() as stack:
-        there = statistics.median(_triggers(stack, "a0", TRIGGERS))
+        there = statistics.median(_triggers(stack.url, "a0", TRIGGERS))
         stack.services["worker"].stop()
-        gone = statistics.median(_triggers(stack, "b0", TRIGGERS))
+        gone = statistics.median(_triggers(stack.url, "b0", TRIGGERS))
+        traced, untraced = _cpu_a_trigger(stack)
     with _stack() as stack:
         _order_films(stack)
         with ThreadPoolExecutor(CALLERS) as callers:
-            found = callers.map(lambda number: _triggers(stack, f"c{number:02d}", EACH), range(CALLERS))
+            found = callers.map(lambda number: _triggers(stack.url, f"c{number:02d}", EACH), range(CALLERS))
             busy = sorted(seconds for times in found for seconds in times)
     late = busy[int(len(busy) * 0.95)]
     return [
@@ -54,6 +64,9 @@ def rows() -> list[Claim]:
             0.75,
             unit="s",
         ),
+        row(
+            "trigger", "CPU of the web a trigger, every one traced, against no traces", traced, untraced, 1.5, unit="s"
+        ),
     ]
 
 
@@ -64,6 +77,73 @@ def _stack() -> Iterator[Stack]:
         Stack(Path(folder) / "var", sandbox_environ={"SANDBOX_GENERATION_S": "600"}) as stack,
     ):
         yield stack
+
+
+def _cpu_a_trigger(stack: Stack) -> tuple[float, float]:
+    """In turns at a web that sends its spans and at one that does not, on one database; seconds of CPU of each."""
+    with _collector() as collector:
+        webs = [
+            _web(stack, f"web-{number}", environ)
+            for number, environ in enumerate(({"OTEL_EXPORTER_OTLP_ENDPOINT": collector}, {}))
+        ]
+        try:
+            for number, web in enumerate(webs):
+                _triggers(web.url, f"d{number}", WARM)
+            before = [web.cpu_s() for web in webs]
+            for turn in range(TURNS):
+                for number, web in enumerate(webs):
+                    _triggers(web.url, f"e{number}{turn:02d}", EACH)
+            # The last spans leave a few seconds later.
+            time.sleep(SENT_S)
+            after = [web.cpu_s() for web in webs]
+        finally:
+            for web in webs:
+                web.service.stop()
+    traced, untraced = ((now - then) / (TURNS * EACH) for now, then in zip(after, before, strict=True))
+    return traced, untraced
+
+
+@dataclass(frozen=True, slots=True)
+class _Web:
+    service: Service
+    url: str
+
+    def cpu_s(self) -> float:
+        """Of all its processes, since they began."""
+        pids = {self.service.process.pid} if self.service.process else set()
+        return sum(ticks for ticks, _ in used_by(pids).values()) / TICKS
+
+
+def _web(stack: Stack, name: str, environ: Mapping[str, str]) -> _Web:
+    port = free_port()
+    command = stack.services["web"].command
+    service = Service(name, command, {**stack.environ(), "PORT": str(port), **environ}, stack.var / f"{name}.log")
+    service.start()
+    url = f"http://127.0.0.1:{port}"
+    until(lambda: httpx.get(f"{url}/health", timeout=2).status_code == httpx.codes.OK, name)
+    return _Web(service, url)
+
+
+@contextmanager
+def _collector() -> Iterator[str]:
+    """Takes whatever spans come; its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Spans)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Spans(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(httpx.codes.OK)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing to say."""
 
 
 def _order_films(stack: Stack) -> None:
@@ -79,9 +159,9 @@ def _order_films(stack: Stack) -> None:
     until(being_made, "films being made")
 
 
-def _triggers(stack: Stack, mark: str, count: int) -> list[float]:
+def _triggers(url: str, mark: str, count: int) -> list[float]:
     times = []
-    with httpx.Client(base_url=stack.url, timeout=30) as client:
+    with httpx.Client(base_url=url, timeout=30) as client:
         for number in range(count):
             body = {"base_id": BASE, "record_id": f"rec{mark}{number:0{14 - len(mark)}d}"}
             began = time.perf_counter()
