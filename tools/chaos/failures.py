@@ -31,21 +31,26 @@ from sqlalchemy import text
 from pipelines.database import SqlStore
 from pipelines.database.backup import back_up, restore
 from pipelines.database.schema import HEAD
+from pipelines.domain.lifecycle import STOPPED
 from pipelines.stages.kernel.leases import LEASE_S
+from tools.bench.access.rush import add_rows, connect_bases
 from tools.bench.idle import used_by
 from tools.chaos.outages import airtable, database, own_redis, redis, storage
 from tools.chaos.outcomes import ANSWER_S, Outcome, buying, judged, more, order, stopped
 from tools.chaos.points import Journal
 from tools.chaos.product import product_stack
 from tools.postgres import BINARIES, throw_away
-from tools.stack import BASE, StackError, free_port, until
+from tools.stack import StackError, free_port, until
 
 CLOCKS = (3600.0, -3600.0, 30 * 86_400.0)
 DRAINED_S = 60.0
 """So long a host waits after SIGTERM."""
-RUSH, RUSH_S = 200, 10.0
-RUSH_ENDS_S = 1200.0
-"""A hundred films, on two cores that somebody else may use, too."""
+RUSH, RUSH_S = int(os.environ.get("TRIGGERS") or 1000), 10.0
+FILMS = int(os.environ.get("FILMS") or 50)
+"""How many triggers the first failure has, and how many films move in the seventh."""
+FILMS_END_S = 1800.0
+"""As many films as that, on two cores that somebody else may use, too."""
+AT_PROVIDER_S = 20.0
 NEXT = f"{int(HEAD) + 1:04d}"
 _NEXT_SCHEMA = (
     "CREATE TABLE novelties (id TEXT PRIMARY KEY)",
@@ -57,29 +62,31 @@ _NEXT_SCHEMA = (
 
 
 def rush(var: Path) -> Outcome:
-    """Triggers in ten seconds, half of them repeats."""
+    """A thousand triggers in ten seconds over five bases, half of them repeats."""
     with product_stack(var) as place:
-        fields = {"Clip Seconds": 1, "Resolution": "480p", "Model": "sora/sandbox-key"}
-        rows = [place.stack.add_row({**fields, "Prompt": f"rush {number:03d} a boat"}) for number in range(RUSH // 2)]
+        connect_bases(place.stack)
+        rows = add_rows(place.stack, RUSH // 2, "rush")
         began = time.monotonic()
 
         def trigger(number: int) -> tuple[int, float, str]:
             at = began + number * RUSH_S / RUSH
             time.sleep(max(0.0, at - time.monotonic()))
-            body = {"record_id": rows[number % len(rows)], "base_id": BASE}
+            base, record = rows[number % len(rows)]
+            body = {"record_id": record, "base_id": base}
             answer = place.stack.post("/api/process-record", body)
             return answer.status_code, time.monotonic() - at, answer.json().get("run_id", "")
 
         with ThreadPoolExecutor(32) as callers:
             answers = list(callers.map(trigger, range(RUSH)))
         p99 = statistics.quantiles([seconds for _, seconds, _ in answers], n=100)[98]
+        sys.stderr.write(f"failure 1: p99 of {len(answers)} answers {p99:.2f} s\n")
         refused = [status for status, _, _ in answers if status != HTTPStatus.ACCEPTED]
         runs = sorted({run for _, _, run in answers})
         faults = [f"{len(refused)} answers were not 202"] if refused else []
         late = [f"p99 of the answers is {p99:.2f} s"] if p99 > ANSWER_S else []
         faults += [f"{len(runs)} runs of {len(rows)} records"] if len(runs) != len(rows) else []
         with suppress(StackError):
-            stopped(place, runs, RUSH_ENDS_S)
+            stopped(place, runs, FILMS_END_S)
         return judged(place, runs, "rush ", len(rows), faults, late, triggers=RUSH, p99_s=round(p99, 2))
 
 
@@ -146,33 +153,36 @@ def rolling(var: Path) -> Outcome:
     """New services first, then SIGTERM to the old ones, in mid-work."""
     with product_stack(var) as place:
         old = dict(place.stack.services)
-        runs = order(place, *(f"rolling-{number}" for number in range(8)))
+        place.stack.sandbox("POST", "/vendors/_control", {"generation_s": AT_PROVIDER_S})
+        runs = order(place, *(f"rolling-{number}" for number in range(FILMS)), scenes=1)
         customers = Customers(place.stack.url)
         known, port = set(place.heartbeats()), free_port()
         worker, web = more(place, "worker"), more(place, "web", PORT=str(port))
-        faults, drained = [], 0.0
+        faults, drained, moving = list[str](), 0.0, 0
         try:
             url = f"http://127.0.0.1:{port}"
             until(lambda: httpx.get(f"{url}/health", timeout=2).status_code == HTTPStatus.OK, "the new web")
             until(lambda: len(set(place.heartbeats()) - known) >= 5, "the new worker's heartbeats")
             customers.move_to(url)
+            moving = sum(run.status not in STOPPED for run in place.runs())
             for name in ("web", "worker"):
                 began = time.monotonic()
                 if (code := old[name].stop(signal.SIGTERM, DRAINED_S)) != 0:
                     faults.append(f"{name} ended with {code}")
                 drained = max(drained, time.monotonic() - began)
-            stopped(place, runs)
+            stopped(place, runs, FILMS_END_S)
         finally:
             customers.stop()
             web.stop()
             worker.stop()
-        faults += customers.failed[:3] + ([] if customers.asked > len(runs) else ["nobody asked anything"])
+        faults += customers.failed[:3] + ([] if customers.asked else ["nobody asked anything"])
         told: dict[str, Any] = {
+            "moving": moving,
             "asked": customers.asked,
             "failed": len(customers.failed),
             "drained_s": round(drained, 1),
         }
-        return judged(place, runs, "rolling-", 16, faults, **told)
+        return judged(place, runs, "rolling-", len(runs), faults, **told)
 
 
 def newer_schema(var: Path) -> Outcome:

@@ -2,41 +2,70 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from tools.chaos.bucket import KEYS, Bucket
 from tools.chaos.outcomes import ANSWER_S, ENDS_S, Outcome, judged, order
-from tools.chaos.product import product_stack
+from tools.chaos.product import ProductStack, product_stack
 from tools.postgres import throw_away
-from tools.stack import free_port, until
+from tools.stack import BASE, free_port, until
 from worker import broker
+
+AIRTABLE_AWAY: tuple[tuple[dict[str, Any], float], ...] = (
+    ({"latency_s": 10.0}, 15.0),
+    ({"latency_s": 0.0, "lockout_now_s": 60.0}, 60.0),
+    ({"fail_next": [{"status": 503, "count": 20}]}, 15.0),
+)
+"""What it does, and for how long."""
+AIRTABLE_PER_S = 5
 
 
 def airtable(var: Path) -> Outcome:
-    """Airtable answers in ten seconds, then 429 for half a minute, then 503."""
+    """Airtable answers in ten seconds, then 429 for a minute, then 503."""
     with product_stack(var) as place:
-        record = place.order_row("slow-row")
-        runs = [str(place.runs()[0].id)]
-        waits = []
-        for wishes in ({"latency_s": 10.0}, {"rate_limit": 0}, {"fail_next": [{"status": 503, "count": 20}]}):
+        waits, records = list[float](), list[str]()
+        for number, (wishes, lasts) in enumerate(AIRTABLE_AWAY):
             place.stack.sandbox("POST", "/airtable/_control/faults", wishes)
             began = time.monotonic()
-            runs += order(place, f"slow-{len(runs)}")
+            order(place, f"slow-{number}")
             waits.append(time.monotonic() - began)
-            time.sleep(10.0)
+            began = time.monotonic()
+            records.append(place.order_row(f"slow-row-{number}"))
+            waits.append(time.monotonic() - began)
+            time.sleep(lasts)
         place.stack.sandbox("DELETE", "/airtable/_control/faults")
         late = [f"a trigger waited {max(waits):.1f} s"] if max(waits) > ANSWER_S else []
+        runs = [run.id for run in place.runs()]
         found = judged(place, runs, "slow-", 2 * len(runs), late=late, slowest_answer_s=round(max(waits), 2))
-        until(lambda: place.stack.row(record).get("Status") == "Done" and place.films(record), "the row", ENDS_S, 1.0)
-        return found
+        for record in records:
+            until(partial(_told, place, record), f"the row {record}", ENDS_S, 1.0)
+        return _with_pace(place, found)
+
+
+def _told(place: ProductStack, record: str) -> bool:
+    return place.stack.row(record).get("Status") == "Done" and len(place.films(record)) == 1
+
+
+def _with_pace(place: ProductStack, found: Outcome) -> Outcome:
+    """Whoever asks more often than Airtable allows is shut out, which happened once: by us."""
+    seen = place.stack.sandbox("GET", "/airtable/_control/stats")["bases"][BASE]
+    figures = {**found.figures, "calls_in_busiest_second": seen["max_per_second"], "calls_refused": seen["refused_429"]}
+    kept = seen["max_per_second"] <= AIRTABLE_PER_S and seen["lockouts"] == 1
+    faults = found.faults if kept else (*found.faults, f"the pace was not kept: {seen}")
+    return replace(found, figures=figures, faults=faults)
 
 
 def database(var: Path) -> Outcome:
@@ -123,18 +152,61 @@ def own_redis_at(url: str, folder: Path) -> Iterator[None]:
         process.wait()
 
 
+SLOW_B_PER_S, SLOW_S, SPOILT_S = 1024, 40.0, 8.0
+"""How fast a slow storage is, and how long it is slow, or answers with each status."""
+DISK_MB = 64
+
+
 def storage(var: Path) -> Outcome:
-    """Storage is slow, then answers 500, 403 and 507 while clips arrive."""
+    """Storage takes 1 KB a second, then answers 500, 403 and 507 while clips arrive; then the disk is full."""
     bucket = Bucket()
     settings = {**KEYS, "STORAGE_URL": "s3://reels", "AWS_ENDPOINT_URL": bucket.url}
     try:
-        with product_stack(var, **settings) as place:
-            runs = []
-            for name, status, delay in (("slow", 0, 2.0), ("500", 500, 0.0), ("403", 403, 0.0), ("507", 507, 0.0)):
-                bucket.status, bucket.delay_s = status, delay
-                runs += order(place, f"stored-{name}")
-                time.sleep(8.0)
-            bucket.status, bucket.delay_s = 0, 0.0
-            return judged(place, runs, "stored-", 8, spoilt_answers=bucket.spoilt)
+        with small_disk(var / "work") as disk, product_stack(var, **settings) as place:
+            bucket.bytes_per_s = SLOW_B_PER_S
+            runs = order(place, "stored-slow")
+            time.sleep(SLOW_S)
+            bucket.bytes_per_s = 0
+            for status in (500, 403, 507):
+                bucket.status = status
+                runs += order(place, f"stored-{status}")
+                time.sleep(SPOILT_S)
+            bucket.status = 0
+            if disk is not None:
+                filled = _fill(disk)
+                runs += order(place, "stored-full")
+                time.sleep(SPOILT_S)
+                filled.unlink()
+            told: dict[str, Any] = {
+                "spoilt_answers": bucket.spoilt,
+                "disk_full": "played" if disk else "not played: needs root",
+            }
+            return judged(place, runs, "stored-", 2 * len(runs), **told)
     finally:
         bucket.stop()
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path | None]:
+    """One of its own at this place, where the system lets us mount one; else None."""
+    folder.mkdir(parents=True)
+    mounted = sys.platform == "linux" and os.geteuid() == 0
+    mounted = (
+        mounted
+        and not subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)], check=False, capture_output=True
+        ).returncode
+    )
+    try:
+        yield folder if mounted else None
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def _fill(disk: Path) -> Path:
+    filler = disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        for _ in range(DISK_MB * 16 + 1):
+            file.write(bytes(65_536))
+    return filler
