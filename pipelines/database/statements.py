@@ -17,7 +17,6 @@ from sqlalchemy import (
     CompoundSelect,
     Delete,
     Executable,
-    Float,
     FromClause,
     Insert,
     Select,
@@ -47,6 +46,7 @@ from pipelines.database.tables import ENTRIES, TABLES
 from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus
 from pipelines.domain.money import Account, CreditAccount, CreditPosting, Posting
 from pipelines.domain.records import Kind
+from pipelines.ports import RunOrder
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -287,9 +287,43 @@ def removing(table: Table, shape: Shape, *, limited: bool) -> Delete:
 
 
 @cache
-def searching(*, own: bool, likes: int, paged: bool) -> Select[Any]:
-    """Ids of the runs `since` a moment whose words, or those of their scenes, are like `like_0` and like all others,
-    newest first, at most `at_most`; `paged`: behind the run `last_id` of the moment `last_at`.
+def narrowing(first: Shape, rest: Shape, by: RunOrder, *, paged: bool) -> Select[Any]:
+    """Ids of the runs that fit `rest` among the `looked` highest `by` that fit `first`, at most `at_most`; `paged`:
+    behind the run `last_id` that has `last`.
+    """
+    runs = TABLES["runs"]
+    ways = (runs.c[by].desc(), runs.c.id.desc())
+    if not rest:
+        return select(runs.c.id).where(*_behind(first, by, paged=paged)).order_by(*ways).limit(bindparam(LIMIT))
+    names = dict.fromkeys((by, *(name for name, _ in rest)))
+    columns = (runs.c.id, *(runs.c[name] for name in names))
+    near = select(*columns).where(*_behind(first, by, paged=paged)).order_by(*ways).limit(bindparam("looked"))
+    looked = near.subquery("looked_at")
+    query = select(looked.c.id).where(*conditions(looked, rest))
+    return query.order_by(looked.c[by].desc(), looked.c.id.desc()).limit(bindparam(LIMIT))
+
+
+@cache
+def looked_last(first: Shape, by: RunOrder, *, paged: bool) -> Select[Any]:
+    """The place of the run that `narrowing` looks at last, `skipped` behind its first; no row where it sees all."""
+    runs = TABLES["runs"]
+    query = select(runs.c[by], runs.c.id).where(*_behind(first, by, paged=paged))
+    return query.order_by(runs.c[by].desc(), runs.c.id.desc()).limit(literal_column("1")).offset(bindparam("skipped"))
+
+
+def _behind(first: Shape, by: RunOrder, *, paged: bool) -> list[ColumnElement[bool]]:
+    runs = TABLES["runs"]
+    found = conditions(runs, first)
+    if paged:
+        place = tuple_(bindparam("last", type_=runs.c[by].type), bindparam("last_id", type_=Text))
+        found.append(tuple_(runs.c[by], runs.c.id) < place)
+    return found
+
+
+@cache
+def searching(wanted: Shape, *, likes: int, paged: bool) -> Select[Any]:
+    """Ids of the `wanted` runs `since` a moment whose words, or those of their scenes, are like `like_0` and like all
+    others, newest first, at most `at_most`; `paged`: behind the run `last_id` of the moment `last`.
     """
     runs, scenes = TABLES["runs"], TABLES["scenes"]
 
@@ -299,10 +333,7 @@ def searching(*, own: bool, likes: int, paged: bool) -> Select[Any]:
 
     found = [said(bindparam(f"like_{number}")) for number in range(likes)]
     query = select(runs.c.id).where(runs.c.created_at >= bindparam("since"), *found)
-    if paged:
-        place = tuple_(runs.c.created_at, runs.c.id)
-        query = query.where(place < tuple_(bindparam("last_at", type_=Float), bindparam("last_id", type_=Text)))
-    query = query.where(runs.c.account_id == bindparam(OWN)) if own else query
+    query = query.where(*_behind(wanted, "created_at", paged=paged))
     return query.order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(bindparam(LIMIT))
 
 

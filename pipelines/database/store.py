@@ -26,12 +26,15 @@ from pipelines.database.statements import (
     LIMIT,
     OWN,
     SUMS,
+    Shape,
     archiving,
     charged_by,
     first_due,
     going_on,
     leasing,
+    looked_last,
     moved_orders,
+    narrowing,
     searching,
     shape_of,
     summing,
@@ -46,7 +49,19 @@ from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.limits import ClockStep
 from pipelines.domain.money import DEPLOYMENT
 from pipelines.domain.records import Balance, Checkpoint, DayTotal, Kind, Leased, LedgerEntry
-from pipelines.ports import Commits, DayCap, Discrepancy, Rows, Tx, UsageGroup, Wakeups
+from pipelines.ports import (
+    Commits,
+    DayCap,
+    Discrepancy,
+    FoundRuns,
+    Place,
+    Rows,
+    RunFilter,
+    RunOrder,
+    Tx,
+    UsageGroup,
+    Wakeups,
+)
 
 T = TypeVar("T")
 
@@ -54,6 +69,8 @@ TURNS = 5000
 """Runs that are due among which accounts take turns."""
 ANOTHER_S, DOUBT_S = 0.001, 10.0
 SUBMITTING = GenerationStatus.SUBMITTING.value
+_LEADING = ("key_id", "base_id", "model", "shape")
+"""What runs are found by in the order of their time, the one that tells most first."""
 AWAY = "Our database does not answer right now; we keep trying."
 LEASED = [name for name, record in RECORDS.items() if is_leased(record)]
 
@@ -161,20 +178,78 @@ class SqlTx(Tx):
         return [_usage_group(row, by) for row in rows]
 
     def search(
-        self, words: Sequence[str], *, since: float, limit: int, after: tuple[float, str] | None = None
-    ) -> list[str]:
+        self,
+        words: Sequence[str],
+        wanted: RunFilter,
+        *,
+        since: float,
+        limit: int,
+        looked: int,
+        after: Place | None = None,
+    ) -> FoundRuns:
         literal = [word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for word in words]
-        values = {"since": since, LIMIT: limit, OWN: self.account_id}
+        mine, paged = self._mine(), after is not None
+        values = {LIMIT: limit, OWN: self.account_id, "skipped": looked - 1, **_behind(after)}
+        last = self.connection.execute(looked_last(mine, "created_at", paged=paged), values).first()
+        # Those of the same moment are looked at, too.
+        end = (last[0], "-") if last is not None and last[0] > since else None
+        shape, asked = shape_of(wanted.equals())
+        values |= asked | {"since": end[0] if end else since}
         values |= {f"like_{number}": f"%{one}%" for number, one in enumerate(literal)}
-        values |= dict(zip(("last_at", "last_id"), after or (), strict=False))
-        query = searching(own=self.account_id is not None, likes=len(literal), paged=after is not None)
-        return list(self.connection.execute(query, values).scalars())
+        query = searching((*mine, *shape), likes=len(literal), paged=paged)
+        ids = tuple(self.connection.execute(query, values).scalars())
+        return FoundRuns(ids, None if len(ids) == limit else end)
+
+    def narrow(
+        self,
+        wanted: RunFilter,
+        *,
+        by: RunOrder,
+        since: float | None,
+        until: float | None,
+        limit: int,
+        looked: int,
+        after: Place | None = None,
+    ) -> FoundRuns:
+        newest, others = by == "created_at", wanted.equals()
+        before = {"created_at": until} if until is not None else {}
+        # `above` is strict, and `since` is meant to be included.
+        behind = {"created_at": since - 1e-6} if since is not None else {}
+        led = next((name for name in _LEADING if name in others), None) if newest and self.account_id is None else None
+        leading = {led: others.pop(led)} if led else {}
+        if newest:
+            first, values = shape_of(leading, before, behind)
+            rest, asked = shape_of(others)
+        else:
+            first, values = shape_of({}, {}, {by: -1})
+            rest, asked = shape_of(others, before, behind)
+        first = (*self._mine(), *first)
+        values |= asked | {
+            LIMIT: limit,
+            OWN: self.account_id,
+            "looked": looked,
+            "skipped": looked - 1,
+            **_behind(after),
+        }
+        ids = tuple(self.connection.execute(narrowing(first, rest, by, paged=after is not None), values).scalars())
+        if not rest or len(ids) == limit:
+            return FoundRuns(ids)
+        last = self.connection.execute(looked_last(first, by, paged=after is not None), values).first()
+        return FoundRuns(ids, (last[0], last[1]) if last is not None else None)
+
+    def _mine(self) -> Shape:
+        """The condition that a run is this account's own."""
+        return () if self.account_id is None else (("account_id", "own"),)
 
     def usage(self, by: Sequence[str], *, since: str | None = None, until: str | None = None) -> list[UsageGroup]:
         own = self.account_id is not None
         query = usage_by(tuple(by), since=since is not None, until=until is not None, own=own)
         rows = self.connection.execute(query, {"since": since, "until": until, "own": self.account_id})
         return [_usage_group(row, by) for row in rows]
+
+
+def _behind(after: Place | None) -> dict[str, Any]:
+    return dict(zip(("last", "last_id"), after or (), strict=False))
 
 
 def _usage_group(row: Row[Any], by: Sequence[str]) -> UsageGroup:

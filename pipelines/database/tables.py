@@ -69,6 +69,9 @@ INDEXES: dict[str, list[tuple[str, ...]]] = {
         ("created_at", "id"),
         ("created_at", "id", "words"),
         ("base_id", "created_at", "id"),
+        ("key_id", "created_at", "id"),
+        ("model", "created_at", "id"),
+        ("shape", "created_at", "id"),
         ("finished_at", "id"),
         ("account_id", "created_at", "id"),
         ("batch_id", "status"),
@@ -264,6 +267,8 @@ _index_some("ix_reservations_set_aside", SET_ASIDE, TABLES["reservations"].c.run
 _RUNS = TABLES["runs"].c
 _OF_ACCOUNT = (_RUNS.account_id, _RUNS.status)
 _index_some("ix_runs_customer", _RUNS.account_id.is_not(None), *_OF_ACCOUNT, _RUNS.created_at, _RUNS.id)
+_index_some("ix_runs_quoted", _RUNS.quote_micro.is_not(None), _RUNS.quote_micro, _RUNS.id)
+_index_some("ix_runs_charged", _RUNS.account_id.is_not(None), _RUNS.account_id, _RUNS.price_micro, _RUNS.id)
 _index_some("ix_runs_turn", _RUNS.account_id.is_not(None), *_OF_ACCOUNT, _RUNS.turn, _RUNS.created_at)
 
 ENTRIES = union_all(select(TABLES["ledger"]), select(TABLES["ledger_archive"])).subquery("entries")

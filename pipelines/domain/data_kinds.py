@@ -64,7 +64,10 @@ TECHNICAL: Mapping[str, tuple[str, ...]] = {
     "accounts": ("id", "name", "issuer", "subject"),
     "projects": ("id", "name", "account_id"),
     "issuer_keys": ("id", "keys"),
-    "runs": (*_LEASE, "base_id", "table", "record_id", "key_id", "account_id", "project_id", "batch_id", "traceparent"),
+    "runs": (
+        *(*_LEASE, "base_id", "table", "record_id", "key_id", "account_id", "project_id", "batch_id", "traceparent"),
+        *("model", "shape"),
+    ),
     "scenes": (
         "id",
         "run_id",

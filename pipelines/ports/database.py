@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from pipelines.domain.customers.batches import Batch
 from pipelines.domain.customers.notices import Attempt, Endpoint, Notice
@@ -50,6 +50,42 @@ from pipelines.domain.records import (
 from pipelines.domain.stored_files import FileTotal, Pack, StoredFile
 
 T = TypeVar("T")
+Place = tuple[float, str]
+"""In an order of runs: what the order goes by, and the run's id."""
+RunOrder = Literal["created_at", "quote_micro", "price_micro"]
+"""What runs are put in order by, the highest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs are wanted; what is None may be anything."""
+
+    status: Sequence[str] | None = None
+    key_id: str | None = None
+    base_id: str | None = None
+    model: str | None = None
+    shape: str | None = None
+
+    def equals(self) -> dict[str, Any]:
+        """What is said, as `Rows.find` takes it."""
+        said = {"key_id": self.key_id, "base_id": self.base_id, "model": self.model, "shape": self.shape}
+        return {name: value for name, value in {**said, "status": self.status}.items() if value is not None}
+
+    def is_met(self, run: Run) -> bool:
+        """Whether the run is one of them."""
+        asked = (self.key_id, self.base_id, self.model, self.shape)
+        has = (run.key_id, run.base_id, run.model, run.shape)
+        right = self.status is None or run.status in self.status
+        return right and all(want is None or want == found for want, found in zip(asked, has, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRuns:
+    """Ids of runs, in order."""
+
+    ids: tuple[str, ...]
+    end: Place | None = None
+    """Where the looking ended although there may be more; None where it ended by itself, or the limit was reached."""
 
 
 Columns: TypeAlias = Mapping[str, object]
@@ -285,10 +321,33 @@ class Tx(ABC):
 
     @abstractmethod
     def search(
-        self, words: Sequence[str], *, since: float, limit: int, after: tuple[float, str] | None = None
-    ) -> list[str]:
-        """Ids of the runs since a moment that have all these words (in small letters) in what they are found by, newest
-        first, `after` the run of that moment and id.
+        self,
+        words: Sequence[str],
+        wanted: RunFilter,
+        *,
+        since: float,
+        limit: int,
+        looked: int,
+        after: Place | None = None,
+    ) -> FoundRuns:
+        """The wanted runs since a moment that have all these words (in small letters) in what they are found by, newest
+        first, `after` the run of that moment and id; among at most about `looked` runs.
+        """
+
+    @abstractmethod
+    def narrow(
+        self,
+        wanted: RunFilter,
+        *,
+        by: RunOrder,
+        since: float | None,
+        until: float | None,
+        limit: int,
+        looked: int,
+        after: Place | None = None,
+    ) -> FoundRuns:
+        """The wanted runs made since a moment and before another, those with the highest `by` first, behind the one
+        with that value and id. One column of `wanted` leads to them; for others, `looked` runs are looked at.
         """
 
     @abstractmethod

@@ -134,9 +134,35 @@ def test_runs_are_found_by_record_status_and_time(harness: WebHarness) -> None:
     assert found("until=1970-01-01T00:33:20Z&status=generating") == ["run_a"]
 
 
+def test_runs_are_found_by_what_made_them_and_by_price(harness: WebHarness) -> None:
+    """Each answer says by what it was found."""
+    harness.put(
+        a_run("run_a", created_at=1000.0, model="acme/film", shape="9:16", quote_micro=5_000, key_id="key_1"),
+        a_run("run_b", RunStatus.DONE, created_at=2000.0, model="acme/film", shape="16:9", quote_micro=7_000),
+        a_run("run_c", created_at=3000.0, model="acme/other", shape="9:16", base_id="app1", quote_micro=6_000),
+        a_run("run_d", created_at=4000.0),
+    )
+
+    def found(query: str) -> list[str]:
+        page = harness.get(f"/api/runs?{query}").json
+        as_described(answers.RunList, page)
+        return [run["run_id"] for run in page["runs"]]
+
+    assert found("model=acme/film") == ["run_b", "run_a"]
+    assert found("aspect_ratio=9:16") == ["run_c", "run_a"]
+    assert found("aspect_ratio=9:16&model=acme/film") == found("key=key_1") == ["run_a"]
+    assert found("base_id=app1") == ["run_c"]
+    assert found("order=dearest") == ["run_b", "run_c", "run_a"]
+    assert found("order=dearest&model=acme/film&status=generating") == ["run_a"]
+    page = harness.get("/api/runs?order=dearest&limit=1").json
+    assert found(f"order=dearest&limit=1&cursor={page['next_cursor']}") == ["run_c"]
+    assert (page["runs"][0]["model"], page["runs"][0]["aspect_ratio"]) == ("acme/film", "16:9")
+
+
 @pytest.mark.parametrize(
     ("query", "wrong"),
     [
+        ("order=cheapest", {"order"}),
         ("limit=0", {"limit"}),
         ("limit=201", {"limit"}),
         ("limit=x&record_id=y", {"limit", "record_id"}),

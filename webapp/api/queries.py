@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -43,12 +43,19 @@ def moment(name: str, text: str | None, problems: list[Problem]) -> float | None
 
 
 class RunQuery(BaseModel):
-    """Which runs, newest first."""
+    """Which runs, and in which order."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     record_id: RecordId | None = None
     status: Annotated[str | None, Field(description="One status, or several separated by commas.")] = None
+    model: Annotated[str | None, Field(max_length=200, description="The model of its plan, by its id.")] = None
+    aspect_ratio: Annotated[str | None, Field(max_length=20, description="Of its first format, such as 16:9.")] = None
+    key: Annotated[str | None, Field(max_length=200, description="The id of the key that ordered it.")] = None
+    base_id: Annotated[str | None, Field(max_length=200, description="Of a base: its rows' runs.")] = None
+    order: Annotated[
+        Literal["newest", "dearest"], Field(description="`dearest`: those first that were quoted most.")
+    ] = "newest"
     since: Annotated[str | None, Field(description="Created at or after: ISO 8601, UTC unless it says otherwise.")] = (
         None
     )

@@ -8,11 +8,12 @@ from flask import g
 
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunStatus
-from pipelines.domain.orders.field_labels import for_clip
+from pipelines.domain.orders.field_labels import for_scene
 from pipelines.domain.records import Run
+from pipelines.ports import RunFilter
 from pipelines.stages.decisions import control, dry_run, in_doubt, regenerate
 from pipelines.stages.delivery import restore
-from pipelines.stages.views import finding, run_view
+from pipelines.stages.views import finding, run_list, run_view
 from pipelines.stages.views.documents import RunView
 from webapp.access import keys, limits
 from webapp.access.rules import Owner
@@ -45,7 +46,10 @@ _decision = partial(
     problems=(401, 403, 422, 429),
 )
 def list_runs(query: RunQuery) -> Reply:
-    """Filter by record, status and time; `next_cursor` is null on the last page."""
+    """Filter by record, status, model, shape, key, base and time; with `record_id` only its status and time count
+    besides. Where several are named, a page looks at 2,000 runs and may have few or none; the list goes on until
+    `next_cursor` is null.
+    """
     problems: list[Problem] = []
     statuses = _statuses(query.status, problems)
     since, until = moment("since", query.since, problems), moment("until", query.until, problems)
@@ -53,8 +57,23 @@ def list_runs(query: RunQuery) -> Reply:
         problems.append(Problem("cursor", NO_CURSOR))
     if problems:
         raise invalid_input(problems)
-    filters = {"record": query.record_id, "status": statuses, "since": since, "until": until}
-    runs, cursor = run_view.list_runs(services(), limit=query.limit, cursor=query.cursor, **filters)  # type: ignore[arg-type]
+    wanted = RunFilter(
+        status=statuses,
+        key_id=query.key,
+        base_id=query.base_id,
+        model=query.model,
+        shape=query.aspect_ratio,
+    )
+    runs, cursor = run_list.list_runs(
+        services(),
+        wanted,
+        record=query.record_id,
+        since=since,
+        until=until,
+        dearest=query.order == "dearest",
+        limit=query.limit,
+        cursor=query.cursor,
+    )
     return Reply(answers.RunList(runs=runs, next_cursor=cursor))
 
 
@@ -71,8 +90,9 @@ def list_runs(query: RunQuery) -> Reply:
     tool=Tool("search_films", Effect.READS),
 )
 def search_films(query: SearchQuery) -> Reply:
-    """Newest first, each with why it was found and with its scenes that have one of the words; `next_cursor` is null on
-    the last page. Where SEARCH_EMBEDDINGS is on, films that are about it are found as well, and the best come first.
+    """Newest first, each with why it was found and with its scenes that have one of the words. A page looks through
+    5,000 films and may have few or none; the list goes on until `next_cursor` is null. Where SEARCH_EMBEDDINGS is on,
+    films that are about it are found as well, and the best come first.
     """
     problems: list[Problem] = []
     since = moment("since", query.since, problems)
@@ -195,7 +215,7 @@ def regenerated(run_id: str, n: int, body: Regenerate) -> Run:
         bounds = {"at_most_micro": body.at_most_micro, "press": g.get("press")}
         return regenerate.regenerate(services(), run_id, n, body.changes(), actor().name, **bounds)
     except InvalidOrder as error:
-        raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
+        raise InvalidOrder(tuple(dict.fromkeys(for_scene(error.problems)))) from error
 
 
 @_decision("/api/runs/{run_id}/restore", owner=Owner.ACCOUNT, summary="Choose an earlier film again", bodies=(Restore,))

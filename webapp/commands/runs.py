@@ -9,6 +9,7 @@ from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import show as money
 from pipelines.domain.money import to_micro
+from pipelines.ports import RunFilter
 from pipelines.stages.base_rows import run_row
 from pipelines.stages.decisions import control, in_doubt
 from pipelines.stages.delivery import restore
@@ -16,7 +17,7 @@ from pipelines.stages.files import revocations
 from pipelines.stages.files.erase import erase
 from pipelines.stages.files.revocations import Revoked
 from pipelines.stages.search import indexing
-from pipelines.stages.views import finding, run_view
+from pipelines.stages.views import finding, run_list, run_view
 from pipelines.stages.views.documents import RunView
 from webapp.access.rules import attach
 from webapp.api.fields import RECORD_ID
@@ -38,7 +39,7 @@ _STATUSES = [status.value for status in RunStatus]
 @reports_errors
 def list_(record: str | None, statuses: tuple[str, ...], limit: int, *, json_: bool) -> None:
     """The newest runs."""
-    runs, _ = run_view.list_runs(services(), record=record, status=statuses or None, limit=limit)
+    runs, _ = run_list.list_runs(services(), RunFilter(status=statuses or None), record=record, limit=limit)
     rows = [
         [
             run["run_id"],

@@ -61,6 +61,16 @@ def for_row(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     )
 
 
+def for_scene(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The same problems under the names of a request for one scene that is made again."""
+
+    def own(field: str) -> str:
+        found = _SCENE_FIELD.fullmatch(field)
+        return found.group(2) if found else CLIP_FIELDS["clip_seconds"] if field == "clip_seconds" else field
+
+    return tuple(Problem(own(problem.field), problem.message) for problem in problems)
+
+
 def for_clip(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """The same problems under the names of a request for one clip."""
     return tuple(Problem(CLIP_FIELDS.get(problem.field, problem.field), problem.message) for problem in problems)

@@ -11,7 +11,7 @@ from pipelines.domain.lifecycle import CutStatus, GenerationStatus, Reason, RunS
 from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.narration import Line, spoken
 from pipelines.domain.planning.pictures import PictureRequest
-from pipelines.domain.planning.plan import Plan, SceneSettings
+from pipelines.domain.planning.plan import LeftOut, Plan, SceneSettings
 from pipelines.domain.planning.script import Script
 from pipelines.domain.planning.translation import SceneWords, Translation, in_words
 from pipelines.domain.records.work import Leased
@@ -40,6 +40,10 @@ class Run(Leased):
     key_id: str | None = None
     project_id: str | None = None
     """What its money is counted under, from when its order is known."""
+    model: str = ""
+    """The model of its plan, else the one that its order names; empty while neither is known."""
+    shape: str = ""
+    """Of its first format, such as 16:9; empty while that is not known."""
     order: Order | None = None
     plan: Plan | None = None
     quote_micro: int | None = None
@@ -141,6 +145,35 @@ class Scene:
     translations: Mapping[str, SceneWords] = field(default_factory=dict)
     """What is read and heard in it in other languages, by their tags."""
     updated_at: float = 0.0
+
+    @property
+    def must_start(self) -> bool:
+        """Whether it was ordered to start from a picture, which then is no reference."""
+        return self.settings.must_start or (self.settings.left_out or LeftOut()).first_frame is not None
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """What it refers to, and starts from where that was not ordered, also where its model takes none: keys in our
+        storage, and addresses of what was not brought there yet. Those of its whole order are among them.
+        """
+        left_out = self.settings.left_out or LeftOut()
+        start = None if self.must_start else left_out.first_frame or self.settings.first_frame
+        return tuple(filter(None, (start, *self.references, *left_out.references)))
+
+    def with_pictures(self, brought: Mapping[str, str]) -> Scene:
+        """It with other names for its pictures."""
+
+        def named(pictures: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(brought.get(one, one) for one in pictures)
+
+        asked, left_out = self.settings, self.settings.left_out
+        first = asked.first_frame and brought.get(asked.first_frame, asked.first_frame)
+        left_out = left_out and replace(left_out, references=named(left_out.references))
+        return replace(
+            self,
+            references=named(self.references),
+            settings=replace(asked, first_frame=first, left_out=left_out),
+        )
 
     @property
     def aloud(self) -> str | None:

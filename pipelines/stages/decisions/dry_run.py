@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.domain.errors import InvalidOrder, NotFound, Problem, TooMany
 from pipelines.domain.lifecycle import OPEN, GenerationStatus, RunStatus
-from pipelines.domain.orders.field_labels import for_clip
+from pipelines.domain.orders.field_labels import for_scene
 from pipelines.domain.orders.order import SceneChanges
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Run, Scene
@@ -82,7 +82,7 @@ def regeneration(
         try:
             plan = regenerate_scene.plan(services, tx, run, found[0], changes)
         except InvalidOrder as error:
-            raise InvalidOrder(tuple(dict.fromkeys(for_clip(error.problems)))) from error
+            raise InvalidOrder(tuple(dict.fromkeys(for_scene(error.problems)))) from error
         # Its clip and its line of before, if they are missing, are not made any more.
         due = _to_charge(tx, run, without=found[0]) + plan.charge_micro
         preview = _priced(services, tx, replace(run, ceiling_micro=None), plan.quote_micro, plan, due)

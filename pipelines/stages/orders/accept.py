@@ -186,6 +186,8 @@ def add_run(
         key_id=key_id,
         order=order,
         words=words_of(order, request.record_id),
+        model=plan.model if plan else (order and order.model) or "",
+        shape=plan.formats[0] if plan else order.aspect_ratio if order else "",
         plan=plan or None,
         quote_micro=plan.quote_micro if plan else None,
         detail=schedule.sentence(later) if later else schedule.SOON,

@@ -231,6 +231,7 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
         written = order if reading.scenes is None else dataclasses.replace(order, scenes=tuple(reading.scenes))
         words = words_of(written, run.record_id)
         known = {"order": order, "plan": plan, "quote_micro": plan.quote_micro, "project_id": project, "words": words}
+        known |= {"model": plan.model, "shape": plan.formats[0]}
         run = touch_run(tx, actor, run, **known, started_at=run.started_at or actor.now)
         brands.tell_problems(tx, actor.now, run, order.brand)
         if not plan.seeks_cast and all(scene.prompt is not None for scene in plan.scenes):

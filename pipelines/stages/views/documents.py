@@ -125,8 +125,11 @@ class SceneView(TypedDict):
     negative_prompt: str | None
     resolution: Annotated[str, Field(description="In which its clip is ordered.")]
     aspect_ratio: Annotated[str, Field(description="In which its clip is ordered; the film's may be another.")]
-    transition: Annotated[str | None, Field(description="Into the next scene, where it has one of its own.")]
+    transition: Annotated[
+        str | None, Field(description="From the scene before into this one, where it has one of its own.")
+    ]
     continues: Annotated[bool, Field(description="Whether it starts from the last picture of the scene before.")]
+    pictures: Annotated[int, Field(description="How many of its own it starts from or refers to.")]
     error: str | None
     suggested_prompt: Annotated[str | None, Field(description="A softer wording for a scene that was refused.")]
     progress: Annotated[float, Field(ge=0, le=1)]
@@ -209,6 +212,8 @@ class RunSummary(TypedDict):
     record_id: str | None
     base_id: str | None
     number: int
+    model: Annotated[str | None, Field(description="Null while that is not known.")]
+    aspect_ratio: Annotated[str | None, Field(description="Of its first format; null while that is not known.")]
     progress: Annotated[float, Field(ge=0, le=1)]
     quote_usd: float | None
     cost_usd: Usd

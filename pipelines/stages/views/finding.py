@@ -9,19 +9,21 @@ from typing import Literal
 from pipelines.domain.errors import Unavailable
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
-from pipelines.ports import Tx
+from pipelines.ports import FoundRuns, Place, RunFilter, Tx
 from pipelines.stages.kernel.paging import cursor_after, place_of
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.search.indexing import SEARCHED_S
 from pipelines.stages.search.ranking import DEEP, Near, fused, near
 from pipelines.stages.views import run_view
 from pipelines.stages.views.documents import FoundFilm, FoundScene, Reason
+from pipelines.stages.views.run_list import ALL
 from pipelines.stages.views.sections import Picture
 
 MOST_WORDS = 8
+LOOKED = 5_000
+"""So many runs are looked through for one page; the next page goes on behind them."""
 _NTH = "#"
 """In a cursor instead of a run's id: so many of one list were told, as it was at a moment."""
-Place = tuple[float, str]
 Way = Literal["words", "meaning"]
 
 
@@ -39,35 +41,47 @@ class FoundPage:
 @dataclass(frozen=True, slots=True)
 class _Asked:
     words: Sequence[str]
+    wanted: RunFilter
     limit: int
     since: float
+    until: float
 
 
 def find(
-    services: Services, text: str, *, limit: int, cursor: str | None = None, since: float | None = None
+    services: Services,
+    text: str,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    since: float | None = None,
+    until: float | None = None,
+    wanted: RunFilter = ALL,
 ) -> FoundPage:
     """Films with all these words in title, prompts, captions, narrations or record id, and films that are about it.
 
-    By words alone the newest come first, page by page. With meaning the first pages are one list of both, the best
-    first, as it was when the first of them was asked for; behind it films go on by their words. While the model is
-    away a search begins by words alone. Raises ValueError for a cursor that is not ours, and Unavailable where the list
-    cannot be gone on with.
+    By words alone the newest come first, page by page; a page that has looked through `LOOKED` runs may have few films,
+    or none, and a cursor all the same. With meaning the first pages are one list of both, the best first, as it was
+    when the first of them was asked for; behind it films go on by their words. While the model is away a search begins
+    by words alone. Raises ValueError for a cursor that is not ours, and Unavailable where the list cannot be gone on
+    with.
     """
     place = place_of(cursor) if cursor else None
     listed_at, told = _list_place(place) if place else (services.clock.now(), 0)
     since = listed_at - SEARCHED_S if since is None else since
-    asked = _Asked(searched_words(text), limit, since)
+    before = listed_at if until is None else min(until, listed_at)
+    asked = _Asked(searched_words(text), wanted, limit, since, before)
+    behind = place or (None if until is None else (until, ""))
     if services.meaning is None:
-        return _by_words(services, asked, place, by=None)
+        return _by_words(services, asked, behind, by=None)
     if told is not None:
         try:
-            films = near(services, text, since=since, until=listed_at)
+            films = near(services, text, since=since, until=before)
         except Unavailable:
             if told:
                 raise
         else:
             return _by_both(services, asked, films, listed_at, told)
-    return _by_words(services, asked, place, by=("words",))
+    return _by_words(services, asked, behind, by=("words",))
 
 
 def _list_place(place: Place) -> tuple[float, int | None]:
@@ -79,19 +93,33 @@ def _list_place(place: Place) -> tuple[float, int | None]:
 
 def _by_words(services: Services, asked: _Asked, after: Place | None, *, by: tuple[Way, ...] | None) -> FoundPage:
     with services.store.read() as tx:
-        ids = tx.search(asked.words, since=asked.since, limit=asked.limit + 1, after=after)
-        films, runs = _films(services, tx, ids[: asked.limit], asked.words, {})
-    return FoundPage(films=films, cursor=cursor_after(runs[-1]) if len(ids) > asked.limit else None, by=by)
+        found = _said_in(tx, asked, asked.limit + 1, after)
+        films, runs = _films(services, tx, found.ids[: asked.limit], asked.words, {})
+    cursor = cursor_after(runs[-1]) if len(found.ids) > asked.limit else _further(found)
+    return FoundPage(films=films, cursor=cursor, by=by)
+
+
+def _said_in(tx: Tx, asked: _Asked, limit: int, after: Place | None) -> FoundRuns:
+    return tx.search(asked.words, asked.wanted, since=asked.since, limit=limit, looked=LOOKED, after=after)
+
+
+def _further(found: FoundRuns) -> str | None:
+    return f"{found.end[0]!r}~{found.end[1]}" if found.end else None
 
 
 def _by_both(services: Services, asked: _Asked, films: Sequence[Near], listed_at: float, told: int) -> FoundPage:
     """A page of the list of both, behind the first `told`."""
     texts = {film.run_id: film.scenes for film in films}
     with services.store.read() as tx:
-        by_words = tx.search(asked.words, since=asked.since, limit=DEEP, after=(listed_at, ""))
-        following = None
+        if asked.wanted != ALL:
+            met = {run.id for run in tx.runs.find(id=sorted(texts)) if asked.wanted.is_met(run)} if texts else set()
+            texts = {run_id: scenes for run_id, scenes in texts.items() if run_id in met}
+        said = _said_in(tx, asked, DEEP, (asked.until, ""))
+        by_words = said.ids
+        following = _further(said)
         if len(by_words) == DEEP:
             following = cursor_after(tx.runs.find(id=by_words[-1])[0])
+        if following:
             # Films that have the words as well come there.
             for run_id in _with_all(tx, texts.keys() - set(by_words), asked.words):
                 del texts[run_id]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Protocol, TypedDict, TypeVar
+from typing import Protocol, TypeVar
 
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import CANCELLABLE, RETRYABLE_RUNS, STOPPED, TERMINAL, CutStatus, RunStatus
@@ -19,7 +18,6 @@ from pipelines.domain.times import iso
 from pipelines.ports import Rows, Tx
 from pipelines.stages.base_rows import time_left
 from pipelines.stages.base_rows.airtable_calls import ENTITY as AIRTABLE
-from pipelines.stages.kernel.paging import cursor_after, newest_first
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import BY_LINK, BY_TOKEN, ROW, found_run
 from pipelines.stages.views import sections as parts
@@ -196,35 +194,6 @@ def changes_after(services: Services, run_id: str, after: int) -> RunChanges:
     )
 
 
-class _Listed(TypedDict, total=False):
-    record_id: str
-    status: str
-
-
-def list_runs(
-    services: Services,
-    *,
-    record: str | None = None,
-    status: Sequence[str] | None = None,
-    since: float | None = None,
-    until: float | None = None,
-    limit: int = 50,
-    cursor: str | None = None,
-) -> tuple[list[RunSummary], str | None]:
-    """Summaries, newest first, and the cursor of the next page. Raises ValueError for a cursor that is not ours."""
-    of_row: _Listed = {"record_id": record} if record else {}
-    each: list[_Listed] = [{**of_row, "status": one} for one in dict.fromkeys(status)] if status else [of_row]
-    # `after` is strict, and `since` is meant to be included.
-    after = {"created_at": since - 1e-6} if since is not None else None
-    with services.store.read() as tx:
-        pages = [newest_first(tx.runs, limit + 1, cursor, until=until, after=after, **one) for one in each]
-        # Each status by itself comes in order out of its index; few of many among all runs would not.
-        runs = sorted(chain(*pages), key=lambda run: (run.created_at, run.id), reverse=True)[: limit + 1]
-        pictures = short_pictures(tx, runs[:limit])
-    more = cursor_after(runs[limit - 1]) if len(runs) > limit else None
-    return [summary(services, picture) for picture in pictures], more
-
-
 def scenes_view(services: Services, run_id: str, *, limit: int, after: int) -> tuple[list[SceneItem], int | None]:
     """The scenes of a run beyond number `after`, in the film's order, each with its clips and the one that it shows;
     and the number to go on after, None on the last page. Raises NotFound.
@@ -388,6 +357,8 @@ def summary(services: Services, picture: Picture) -> RunSummary:
         record_id=run.record_id,
         base_id=run.base_id,
         number=run.number,
+        model=run.model or None,
+        aspect_ratio=run.shape or None,
         progress=timings.of_run(run, done),
         quote_usd=None if picture.quote_micro is None else dollars(picture.quote_micro),
         cost_usd=dollars(picture.spent_micro),

@@ -128,6 +128,7 @@ def scene_view(services: Services, picture: Picture, scene: Scene) -> SceneView:
         aspect_ratio=scene.settings.aspect_ratio,
         transition=scene.transition,
         continues=scene.continues,
+        pictures=len(set(scene.pictures) - set(picture.run.order.references if picture.run.order else ())),
         error=scene.error,
         suggested_prompt=scene.attempt_level.softened if scene.status is SceneStatus.REFUSED else None,
         progress=scene_share(services, picture, scene),

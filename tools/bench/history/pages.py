@@ -39,7 +39,7 @@ TIMES = 9
 COLD, WARM, UNCHANGED = 150_000, 20_000, 500
 """Bytes of a page in an empty browser, of the same page once its parts are known, and of an answer without news."""
 THROUGH = "Films, by a word that none has"
-"""Looked for in a year of films, not looked up: its time is said, and has no bar."""
+"""Looked for in so many films, not looked up: its time is said, and has no bar."""
 FORM = "New video"
 CUSTOMER, ENDPOINT, CREDITS = "acc_bench", "ep_bench", 10**12
 CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
@@ -145,6 +145,8 @@ _LISTS: Mapping[str, Address] = {
     "Films, by a word that all have": lambda _: "/?q=lamp",
     THROUGH: lambda _: "/?q=zeppelin",
     "Films, done in some days": _days,
+    "Films, of a model": lambda _: "/?model=local/animatic",
+    "Films, the dearest first": lambda _: "/?order=dearest",
     "Queue": lambda _: "/queue",
     "Usage": lambda _: "/usage",
     "Usage, by model": lambda _: "/usage?by=model",

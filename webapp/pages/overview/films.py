@@ -10,13 +10,16 @@ from flask import Response, g, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from pipelines.domain.lifecycle import MOVING, RunStatus
+from pipelines.domain.orders.checks import known_shapes
 from pipelines.domain.orders.order import MAX_WORDS
+from pipelines.ports import RunFilter
 from pipelines.stages.decisions import control
-from pipelines.stages.views import finding, run_view
+from pipelines.stages.views import finding, run_list
 from pipelines.stages.views.documents import RunSummary
+from webapp.access.auth import ENV
 from webapp.access.rules import Door, Owner, declares
 from webapp.api.operate import stopped, usage_of
-from webapp.context import actor, services
+from webapp.context import actor, services, settings
 from webapp.errors import not_here
 from webapp.pages.blueprint import bp
 from webapp.pages.forms import once
@@ -33,8 +36,8 @@ _SHOWN: dict[str, tuple[str, ...] | None] = {
 DAYS, MONTH, TALL = 30, 30, 40.0
 PER_PAGE, FIRST = 24, 5
 """So many films a page has, and so many of those that wait for a person come first."""
-FOUND = 200
-"""So many of what has the words are looked at for the other filters."""
+CHOICES, MAX_ID = 100, 200
+"""So many keys and bases can be chosen among, and so long is what names one."""
 _PRESSED = "pressed on the page"
 MAX_REASON = 500
 
@@ -53,9 +56,11 @@ def index() -> str:
         asked=asked,
         next=listed.cursor,
         words_only=listed.words_only,
+        choices=_choices(asked),
+        further=_further(asked, listed),
         by_model=usage_of(["model"], _day(MONTH), None)["rows"],
         stop=stopped(),
-        sections=_index_parts(asked, listed.runs),
+        sections=_index_parts(asked, listed),
         live=url_for("pages.index_live", **asked.query(), cursor=request.args.get("cursor")),
     )
 
@@ -65,9 +70,9 @@ def index() -> str:
 def index_live() -> Response:
     """The moving parts of the page."""
     asked = _asked()
-    runs = _listed(asked).runs
-    moving = any(RunStatus(run["status"]) in MOVING for run in runs)
-    return live(_index_parts(asked, runs), every=pace(moving=moving))
+    listed = _listed(asked)
+    moving = any(RunStatus(run["status"]) in MOVING for run in listed.runs)
+    return live(_index_parts(asked, listed), every=pace(moving=moving))
 
 
 @bp.post("/stop")
@@ -89,18 +94,46 @@ class Asked:
     words: str = ""
     since: str = ""
     until: str = ""
+    model: str = ""
+    shape: str = ""
+    key: str = ""
+    base: str = ""
+    order: str = ""
+    """`dearest`, or nothing: what has words comes newest or best first."""
+
+    @property
+    def wanted(self) -> RunFilter:
+        """Which runs these are, days and words left out."""
+        return RunFilter(
+            status=_SHOWN[self.show],
+            key_id=self.key or None,
+            base_id=self.base or None,
+            model=self.model or None,
+            shape=self.shape or None,
+        )
+
+    @property
+    def narrows(self) -> bool:
+        """Whether more than words, days and a status is said."""
+        return bool(self.model or self.shape or self.key or self.base or self.order)
 
     def query(self, **changes: str) -> dict[str, Any]:
         """The address's words, without those that say nothing."""
-        said = {"show": self.show, "q": self.words, "since": self.since, "until": self.until, **changes}
-        return {name: value for name, value in said.items() if value and (name, value) != ("show", "all")}
+        said = {"show": self.show, "q": self.words, "since": self.since, "until": self.until}
+        said |= {"model": self.model, "shape": self.shape, "key": self.key, "base": self.base, "order": self.order}
+        return {
+            name: value for name, value in {**said, **changes}.items() if value and (name, value) != ("show", "all")
+        }
 
 
 def _asked() -> Asked:
     show, args = request.args.get("show", "all"), request.args
+    words = args.get("q", "").strip()[:MAX_WORDS]
     return Asked(
         show=show if show in TABS else "all",
-        words=args.get("q", "").strip()[:MAX_WORDS],
+        words=words,
+        **{name: args.get(name, "").strip()[:MAX_ID] for name in ("model", "shape", "key", "base")},
+        order="dearest" if args.get("order") == "dearest" and not words else "",
         since=args.get("since", "") if _moment(args.get("since", "")) is not None else "",
         until=args.get("until", "") if _moment(args.get("until", "")) is not None else "",
     )
@@ -125,29 +158,69 @@ class _Listed:
 
 def _listed(asked: Asked) -> _Listed:
     since, until = _moment(asked.since), _moment(asked.until, later=1)
-    if asked.words:
-        # What has the words is the newest already; only a status or a last day may take some of it away.
-        most = FOUND if asked.until or asked.show != "all" else PER_PAGE
-        page = finding.find(services(), asked.words, limit=most, since=since)
-        found = [film["run"] for film in page.films]
-        status = _SHOWN[asked.show]
-        within = [run for run in found if _is_within(run, since, until) and (status is None or run["status"] in status)]
-        return _Listed(within[:PER_PAGE], words_only=page.by == ("words",))
-    bounds: dict[str, Any] = {"since": since, "until": until, "limit": PER_PAGE, "cursor": request.args.get("cursor")}
+    cursor = request.args.get("cursor")
     try:
-        runs, cursor = run_view.list_runs(services(), status=_SHOWN[asked.show], **bounds)
+        if asked.words:
+            page = finding.find(
+                services(),
+                asked.words,
+                limit=PER_PAGE,
+                cursor=cursor,
+                since=since,
+                until=until,
+                wanted=asked.wanted,
+            )
+            found = [film["run"] for film in page.films]
+            return _Listed(found, page.cursor, words_only=page.by == ("words",))
+        runs, following = run_list.list_runs(
+            services(),
+            asked.wanted,
+            since=since,
+            until=until,
+            dearest=bool(asked.order),
+            limit=PER_PAGE,
+            cursor=cursor,
+        )
     except ValueError:
         raise not_here("page of runs") from None
-    if asked.query() or bounds["cursor"]:
-        return _Listed(runs, cursor)
-    yours, _ = run_view.list_runs(services(), status=_SHOWN["yours"], limit=FIRST)
+    if asked.query() or cursor:
+        return _Listed(runs, following)
+    yours, _ = run_list.list_runs(services(), RunFilter(status=_SHOWN["yours"]), limit=FIRST)
     known = {run["run_id"] for run in yours}
-    return _Listed([*yours, *(run for run in runs if run["run_id"] not in known)], cursor)
+    return _Listed([*yours, *(run for run in runs if run["run_id"] not in known)], following)
 
 
-def _is_within(run: RunSummary, since: float | None, until: float | None) -> bool:
-    at = datetime.fromisoformat(run["created_at"]).timestamp()
-    return (since is None or at >= since) and (until is None or at < until)
+def _further(asked: Asked, listed: _Listed) -> str:
+    """What the link to the next page is called."""
+    if len(listed.runs) < PER_PAGE:
+        return "Look further"
+    if asked.words:
+        return "More films"
+    return "Cheaper films" if asked.order else "Older films"
+
+
+def _choices(asked: Asked) -> dict[str, list[tuple[str, str]]]:
+    """What can be chosen for each filter, with its name: the models and shapes of the catalogue, and the keys and bases
+    of whoever looks. What is asked for stands there in any case.
+    """
+    models = list(services().catalogue.values())
+    with services().store.read() as tx:
+        own: dict[str, Any] = {} if tx.account_id else {"account_id": None}
+        keys = [(key.id, key.name) for key in tx.keys.find(limit=CHOICES, **own)]
+        bases = [(base.id, base.name or base.id) for base in tx.bases.find(limit=CHOICES, **own)]
+    if actor().account_id is None:
+        keys += [(f"{ENV}{entry.name}", entry.name) for entry in settings().bootstrap_keys]
+    found = {
+        "model": sorted(((model.id, model.label) for model in models), key=lambda choice: choice[1].casefold()),
+        "shape": [(shape, shape) for shape in known_shapes(models)],
+        "key": keys,
+        "base": bases,
+    }
+    chosen = {"model": asked.model, "shape": asked.shape, "key": asked.key, "base": asked.base}
+    for name, value in chosen.items():
+        if value and value not in dict(found[name]):
+            found[name].append((value, value))
+    return found
 
 
 def _counts() -> dict[str, int]:
@@ -156,12 +229,14 @@ def _counts() -> dict[str, int]:
         return {name: tx.runs.count(status=_SHOWN[name]) for name in ("moving", "yours")}
 
 
-def _index_parts(asked: Asked, runs: list[RunSummary]) -> dict[str, Part]:
+def _index_parts(asked: Asked, listed: _Listed) -> dict[str, Part]:
     usage = usage_of(["day"], _day(DAYS), None)
     days = [_day(back) for back in range(DAYS, -1, -1)]
     return {
         "summary": part("summary", usage=usage, days=usage_days(usage["rows"], days, TALL)),
-        "runs": part("runs", runs=runs, asked=asked, person_may_act=actor().may("trigger")),
+        "runs": part(
+            "runs", runs=listed.runs, asked=asked, more=bool(listed.cursor), person_may_act=actor().may("trigger")
+        ),
     }
 
 
