@@ -515,6 +515,32 @@ def test_films_are_found_by_words_status_and_day(home: WebHarness) -> None:
     assert "Nothing fits." in html(home.client.get("/?q=zebra"))
 
 
+def test_films_are_narrowed_down_by_model_shape_and_key_and_ordered_by_price(home: WebHarness) -> None:
+    """By a plain form; what was chosen stands chosen in the page, and the other links keep it."""
+    wishes: dict[str, dict[str, Any]] = {
+        "Tall": {"aspect_ratio": "9:16"},
+        "Short": {},
+        "Long": {"scene_count": 8},
+    }
+    for title, wish in wishes.items():
+        body = {"master_prompt": "A fox", "title": title, **wish}
+        answer: Any = home.client.post("/api/process-master-prompt", json=body)
+        assert answer.status_code == 202
+
+    def shown(query: str) -> list[str]:
+        return re.findall(r'<strong dir="auto">(\w+)</strong>', html(home.client.get(f"/?{query}")))
+
+    assert shown("shape=9:16") == ["Tall"]
+    assert shown("model=local/animatic&shape=16:9") == ["Long", "Short"]
+    assert shown("order=dearest&shape=16:9") == ["Long", "Short"]
+    assert shown("q=fox&shape=9:16&show=moving") == ["Tall"]
+    assert shown("key=key_of_nobody") == shown("base=app1&show=done") == []
+    page = html(home.client.get("/?model=local/animatic&shape=9:16&order=dearest"))
+    for chosen in ("local/animatic", "9:16", "dearest"):
+        assert f'<option value="{chosen}" selected>' in page
+    assert "show=done&amp;model=local/animatic&amp;shape=9:16&amp;order=dearest" in page
+
+
 def test_a_get_never_changes_anything(harness: WebHarness) -> None:
     """Scanners, prefetchers and histories follow every link."""
     harness.finished("run_a", record_id=RECORD, base_id=BASE)
@@ -719,6 +745,32 @@ def test_a_scene_is_made_again_in_another_size_and_shape_for_the_price_of_that(t
         home.change("runs", "run_finished", status=RunStatus.DONE)
         again: Any = client.post(f"/api{AGAIN}/regenerate", json={"dry_run": True, "prompt": "A hare."}).json
         assert again["quote_usd"] == dry["quote_usd"]
+
+
+def test_a_scene_goes_on_from_the_one_before_it_for_the_price_that_the_api_says(sora: WebHarness) -> None:
+    """Of pictures, start and transition only what was changed is ordered."""
+    settings = SceneSettings(width=1280, height=720, aspect_ratio="16:9", resolution="720p", buy_seconds=4.0)
+    second = sora.scene("run_finished", 2, settings=settings, model="sora/sora-2", status=SceneStatus.DONE)
+    sora.put(second)
+    client, path = sora.client, "/runs/run_finished/scenes/2"
+    page = client.get("/runs/run_finished")
+    assert html(page).count("Start from the last picture of scene 1") == 1
+    usual = form(page, prompt=second.prompt, model="sora/sora-2 0.4", joined="1", transition="", references="")
+    for body, fields in (
+        ({"continues": True, "transition": "Crossfade"}, {"continues": "1", "transition": "Crossfade"}),
+        ({"references": ["https://example.com/a.png"]}, {"references": " https://example.com/a.png\n"}),
+        ({"references": []}, {"no_references": "1"}),
+    ):
+        quoted: Any = client.post(f"{path}/quote", data={**usual, **fields}).json
+        dry: Any = client.post(f"/api{path}/regenerate", json={"dry_run": True, **body}).json
+        assert quoted["most"] == dry["quote_usd"] == 0.4
+    refused: Any = client.post(f"{path}/quote", data={**usual, "references": "http://10.0.0.1/a.png"}).json
+    assert refused["most"] is None
+    wish = {**usual, "continues": "1", "transition": "Crossfade"}
+    assert client.post(f"{path}/regenerate", data=wish).status_code == 303
+    with sora.store.read() as tx:
+        (scene,) = tx.scenes.find(run_id="run_finished", number=2)
+    assert (scene.continues, scene.transition, scene.references) == (True, "Crossfade", ())
 
 
 def test_what_was_typed_still_stands_where_a_scene_is_refused(sora: WebHarness) -> None:

@@ -6,9 +6,11 @@ from typing import Annotated, Literal, cast
 
 from pydantic import Field
 
+from pipelines.domain.footage import Transition
 from pipelines.domain.money import to_micro
 from pipelines.domain.orders.order import MAX_LINE, SceneChanges
 from webapp.api.fields import (
+    MAX_REFERENCES,
     AspectRatio,
     Body,
     Ceiling,
@@ -19,6 +21,8 @@ from webapp.api.fields import (
     Resolution,
     Seconds,
     Seed,
+    TransitionWord,
+    Url,
 )
 
 
@@ -76,6 +80,21 @@ class Regenerate(Body):
     aspect_ratio: Annotated[
         AspectRatio | None, Field(description="Of this clip, which is fitted to the film's shape as `fit` says.")
     ] = None
+    references: Annotated[
+        list[Url] | None,
+        Field(
+            max_length=MAX_REFERENCES,
+            description="Addresses of all pictures of its own that it starts from or refers to; an empty list takes "
+            "them away.",
+        ),
+    ] = None
+    continues: Annotated[
+        bool | None, Field(description="Whether it starts from the last picture of the scene before.")
+    ] = None
+    transition: Annotated[
+        TransitionWord | None,
+        Field(description="From the scene before into this one; null takes it away, so that the film's counts."),
+    ] = None
     max_cost_usd: Annotated[
         Ceiling | None, Field(description="Refuse when the new clip would cost more than this.")
     ] = None
@@ -83,7 +102,12 @@ class Regenerate(Body):
 
     def changes(self) -> SceneChanges:
         """Only what was sent, in the order's words."""
-        return cast("SceneChanges", self.model_dump(exclude={"dry_run", "max_cost_usd"}, exclude_unset=True))
+        given = self.model_dump(exclude={"dry_run", "max_cost_usd"}, exclude_unset=True)
+        if self.references is not None:
+            given["references"] = tuple(self.references)
+        if self.transition is not None:
+            given["transition"] = Transition(self.transition)
+        return cast("SceneChanges", given)
 
     @property
     def at_most_micro(self) -> int | None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from pipelines.domain.footage import Transition
 from pipelines.domain.orders.checks import is_blank
 from pipelines.domain.orders.inputs import (
     Box,
@@ -32,6 +33,7 @@ from pipelines.domain.orders.inputs import (
 from pipelines.domain.orders.order import ASPECT_RATIOS, MAX_PROMPT, MAX_SEED, RESOLUTIONS
 from pipelines.domain.orders.public_addresses import why_not
 
+_TRANSITIONS = tuple(each.value for each in Transition)
 RECORD_ID = re.compile(r"rec[A-Za-z0-9]{14}", re.ASCII)
 BASE_ID = re.compile(r"app[A-Za-z0-9]{14}", re.ASCII)
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*/\S+", re.ASCII)
@@ -147,6 +149,7 @@ Day = Annotated[str, AfterValidator(_day), Field(json_schema_extra={"format": "d
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Resolution = Annotated[Literal[RESOLUTIONS], _spelled(RESOLUTIONS)]  # type: ignore[valid-type]
 AspectRatio = Annotated[Literal[ASPECT_RATIOS], _spelled(ASPECT_RATIOS)]  # type: ignore[valid-type]
+TransitionWord = Annotated[Literal[_TRANSITIONS], _spelled(_TRANSITIONS)]  # type: ignore[valid-type]
 NegativePrompt = Annotated[str, Field(max_length=4000), AfterValidator(lambda text: text.strip() or None)]
 Seconds = Annotated[float, Field(gt=0, le=MAX_CLIP_SECONDS, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]

@@ -11,6 +11,7 @@ from flask import Response, json, render_template, request
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
+from pipelines.domain.footage import Transition
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import MOVING, GenerationStatus, RunStatus
 from pipelines.domain.money import dollars
@@ -69,6 +70,7 @@ def run_parts(run_id: str, typed: Typed | None = None) -> tuple[dict[str, Any], 
     may = actor().may("trigger")
     models = [model for model in catalogue().models if model.configured and model.warning is None] if may else []
     shared = {"run": run, "person_may_act": may, "models": models, "going_on_usd": _going_on(run) if may else None}
+    shared["transitions"] = [each.value for each in Transition]
     shared["frames"] = {"resolution": RESOLUTIONS, "aspect_ratio": ASPECT_RATIOS}
     shared["written_off_usd"] = _written_off(run) if may else {}
     again = _prices(run, [model.id for model in models]) if may and "regenerate" in run["actions"] else {}

@@ -14,6 +14,7 @@ from pipelines.domain.errors import InvalidOrder, ReelgridError
 from pipelines.domain.keys import new_token
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.money import dollars
+from pipelines.domain.records import Scene
 from pipelines.security import links
 from pipelines.stages.decisions import control, dry_run, in_doubt
 from pipelines.stages.views import run_view
@@ -214,9 +215,24 @@ def _regenerate_form(run_id: str, n: int) -> Regenerate:
         if found and given is not None and given.split() != (getattr(found[0], name) or "").split():
             fields[name] = given
     fields |= {name: form[name] for name in ("resolution", "aspect_ratio") if form.get(name)}
+    fields |= _joined_form(found[0]) if found else {}
     fields["max_cost_usd"] = number(form.get("most") or beside_model)
-    always = {name: value for name, value in fields.items() if value is not None or name == "seed"}
+    always = {name: value for name, value in fields.items() if value is not None or name in {"seed", "transition"}}
     return validated(Regenerate, always)
+
+
+def _joined_form(scene: Scene) -> dict[str, Any]:
+    """What somebody changed of a scene's own pictures, and of how it goes on from the scene before."""
+    form = request.form
+    fields: dict[str, Any] = {}
+    addresses = form.get("references", "").split()
+    if addresses or form.get("no_references"):
+        fields["references"] = addresses
+    if "joined" in form and (form.get("continues") == "1") is not scene.continues:
+        fields["continues"] = form.get("continues") == "1"
+    if "transition" in form and form["transition"] != (scene.transition or ""):
+        fields["transition"] = form["transition"] or None
+    return fields
 
 
 @bp.post("/runs/<run_id>/generations/<generation_id>/decide")

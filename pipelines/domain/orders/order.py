@@ -98,7 +98,7 @@ class SceneOrder:
 
 class SceneChanges(TypedDict, total=False):
     """What is to be different about a scene. What is left out stays as it was, and so does what is None, except that
-    None takes `seed` and `negative_prompt` away.
+    None takes `seed`, `negative_prompt` and `transition` away. `references` are all pictures of its own.
     """
 
     prompt: str | None
@@ -110,9 +110,12 @@ class SceneChanges(TypedDict, total=False):
     negative_prompt: str | None
     resolution: str | None
     aspect_ratio: str | None
+    references: tuple[str, ...] | None
+    continues: bool | None
+    transition: Transition | None
 
 
-_REMOVABLE = frozenset({"seed", "negative_prompt"})
+_REMOVABLE = frozenset({"seed", "negative_prompt", "transition"})
 
 
 def changed(scene: SceneOrder, changes: SceneChanges) -> SceneOrder:

@@ -150,6 +150,8 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         model=planned.model,
         settings=lines.priced(services, tx, run, said).settings,
         references=planned.references,
+        continues=planned.continues,
+        transition=planned.transition,
         take=scene.take + 1000 + len(takes),
         clip_id=None,
         status=SceneStatus.QUEUED,
@@ -157,10 +159,20 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         attempt_level=AttemptLevel(forgiven=tx.generations.count(scene_id=scene.id)),
         updated_at=who.now,
     )
+    if planned.continues and not scene.continues:
+        _have_last_picture(tx, scene, who.now)
     given = tuple(sorted(changes))
     record(tx, who, "scene", scene.id, run.id, "regenerate", number=scene.number, changes=given)
     regenerate_scene.tell(tx, who, scene, plan)
     return plan
+
+
+def _have_last_picture(tx: Tx, scene: Scene, now: float) -> None:
+    """Of the clip before, from which the scene is to start: nobody needed it until now."""
+    before = tx.scenes.find(run_id=scene.run_id, number=scene.number - 1)[0]
+    clip = tx.clips.get(before.clip_id) if before.clip_id else None
+    if clip is not None and clip.last_frame is None:
+        tx.clips.change(clip.id, next_at=now)
 
 
 def _text_of_row(scene: Scene, changes: SceneChanges, *, from_row: bool) -> str | None:

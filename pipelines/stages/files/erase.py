@@ -116,7 +116,7 @@ def _inputs(tx: Tx, runs: Sequence[Run]) -> Iterator[str]:
     for run in runs:
         yield from _inputs_of(run.order) if run.order else ()
         for scene in tx.scenes.find(run_id=run.id):
-            yield from (key for key in (*scene.references, *scene.settings.cast) if "://" not in key)
+            yield from (key for key in (*scene.pictures, *scene.settings.cast) if "://" not in key)
 
 
 def _inputs_of(order: Order) -> Iterator[str]:

@@ -27,17 +27,14 @@ def scene_order(scene: Scene, model: str | None = None, *, shared: Sequence[str]
     order, which come along anyway.
     """
     asked, left_out = scene.settings, scene.settings.left_out or LeftOut()
-    first_frame = left_out.first_frame or asked.first_frame
-    must_start = asked.must_start or left_out.first_frame is not None
-    start, first = (None, first_frame) if must_start else (first_frame, None)
-    pictures = (start, *scene.references, *left_out.references)
+    first = left_out.first_frame or asked.first_frame if scene.must_start else None
     return SceneOrder(
         prompt=scene.prompt,
         caption=scene.caption,
         narration=scene.narration,
         seconds=scene.seconds,
         model=model or scene.model,
-        references=tuple(picture for picture in pictures if picture and picture not in shared),
+        references=tuple(picture for picture in scene.pictures if picture not in shared),
         continues=scene.continues,
         transition=Transition(scene.transition) if scene.transition else None,
         first_frame=first,

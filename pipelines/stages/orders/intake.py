@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -23,6 +23,7 @@ from pipelines.domain.errors import (
 )
 from pipelines.domain.orders.brand import Brand, brand_problems
 from pipelines.domain.orders.order import Order, SceneOrder
+from pipelines.domain.records import Run
 from pipelines.stages.files import keep
 from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
@@ -59,6 +60,19 @@ def bring_all(
     if carrier.problems:
         raise InvalidOrder(tuple(dict.fromkeys(carrier.problems)))
     return order, brought
+
+
+def bring_pictures(services: Services, addresses: Sequence[str], run: Run) -> dict[str, str]:
+    """By address the storage key of each picture, kept for the run. Raises as `bring_all` does."""
+    carrier = _Carrier(partial(services.intake.bring, of_base=False, account_id=run.account_id), services)
+    try:
+        found = {address: carrier.picture("references", address) for address in addresses}
+    except StorageUnavailable as error:
+        raise Busy(error.operator, marketer=error.marketer, retry_after=error.retry_after or PAUSE_S) from error
+    if carrier.problems:
+        raise InvalidOrder(tuple(dict.fromkeys(carrier.problems)))
+    keep.use(services, run.id, carrier.used)
+    return {address: key for address, key in found.items() if key is not None}
 
 
 def check_brand(services: Services, brand: Brand) -> tuple[str, ...]:

@@ -36,19 +36,32 @@ def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: SceneChang
     if (
         scene.clip_id
         and "seed" not in changes
-        and replace(wish, caption=before.caption, narration=before.narration) == before
+        and replace(wish, caption=before.caption, narration=before.narration, transition=before.transition) == before
     ):
         # The same words with the same seed are the same clip, and nobody pays for that again on purpose.
         wish = wish if wish.seed is None else replace(wish, seed=(wish.seed + 1) % (MAX_SEED + 1))
     said_anew = (wish.caption, wish.narration) != (before.caption, before.narration)
     one = order_of_one(order, wish, languages=len(order.languages) if said_anew else 1)
     made = plan_run.plan_order(services, one, [alone(wish)], follows=follows(scene))
+    if made.scenes[0].continues and not scene.continues:
+        _must_have_clip_before(tx, scene)
     said = replace(scene, caption=made.scenes[0].caption, narration=made.scenes[0].narration)
     made = without_speech(made) if lines.is_bought(services, tx, run, said) else made
     # All its films are put together anew, and each may have a poster of its own.
     pictured = posters.quoted(services, order, made, run.plan or made)
     charge = services.prices.pictures(pictured.picture_micro)
     return replace(pictured, picture_charge_micro=charge)
+
+
+def _must_have_clip_before(tx: Tx, scene: Scene) -> None:
+    before = tx.scenes.find(run_id=scene.run_id, number=scene.number - 1)[0]
+    clip = tx.clips.get(before.clip_id) if before.clip_id else None
+    if clip is not None and clip.last_frame is None and clip.deleted_at is not None:
+        gone = (
+            f"The clip of scene {before.number} is not kept any more, so nothing can start from its last picture. Make "
+            "that scene again first."
+        )
+        raise InvalidOrder([Problem("scenes[0].continues", gone)])
 
 
 def shown_price(services: Services, run: Run, plan: Plan) -> int:

@@ -5,10 +5,10 @@ A generation's own steps live next door: `submit` buys, `reconcile` clears doubt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from pipelines.domain.errors import OverBudget, ReelgridError
+from pipelines.domain.errors import InvalidOrder, OverBudget, ReelgridError
 from pipelines.domain.lifecycle import IN_DOUBT, OPEN, GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.planning.hooks import first_film
 from pipelines.domain.progress.run_progress import clips_sentence
@@ -20,6 +20,7 @@ from pipelines.stages.generations.requests import cached_clip, fingerprint, gene
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record, touch_run, transition_run
 from pipelines.stages.languages import translations
+from pipelines.stages.orders import intake
 from pipelines.stages.pictures import cast
 from pipelines.stages.recovery import fallback, refusals
 from pipelines.stages.spending import ledger
@@ -100,6 +101,8 @@ def fan_out(services: Services, actor: Actor, run: Run) -> None:
         # A person's retry or new clip over HTTP asks nobody: the base's wishes are read here, before it is bought.
         base_settings.refresh(services, run.base_id)
         missing = _missing(services, run)
+        if _bring_pictures(services, actor, run, [found.scene for found in missing]):
+            missing = _missing(services, run)
     refusals.explain_refusals(services, actor, run, [(found.scene, found.generations) for found in missing])
     with services.store.write() as tx:
         run = touch_run(tx, actor, run)
@@ -115,6 +118,34 @@ def fan_out(services: Services, actor: Actor, run: Run) -> None:
                 _attend(services, tx, actor, run, _Found(scene, tried.get(scene.id, [])), len(first_film(scenes)))
         _fan_in(services, tx, actor, run)
     services.points.reach("scenes.planned", run=run.id)
+
+
+def _bring_pictures(services: Services, actor: Actor, run: Run, scenes: Sequence[Scene]) -> bool:
+    """Whether there were pictures that a person named by address for a scene that is made again: they are ours before
+    it is bought. One that cannot be fetched is said at its scene, which is not bought then. Raises Unavailable and
+    Busy.
+    """
+    waiting = [scene for scene in scenes if scene.status is SceneStatus.QUEUED and _named_by_address(scene)]
+    for scene in waiting:
+        try:
+            brought = scene.with_pictures(intake.bring_pictures(services, _named_by_address(scene), run))
+        except InvalidOrder as error:
+            sentence = " ".join(problem.message for problem in error.problems)
+            brought = replace(scene, status=SceneStatus.FAILED, error=f"Its picture cannot be used. {sentence}")
+        with services.store.write() as tx:
+            touch_run(tx, actor, run)
+            tx.scenes.change(
+                scene.id,
+                references=brought.references,
+                settings=brought.settings,
+                status=brought.status,
+                error=brought.error,
+            )
+    return bool(waiting)
+
+
+def _named_by_address(scene: Scene) -> list[str]:
+    return [picture for picture in scene.pictures if "://" in picture]
 
 
 def _by_scene(tx: Tx, run: Run) -> dict[str, list[Generation]]:

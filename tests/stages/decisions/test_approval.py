@@ -13,7 +13,7 @@ from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, dry_run, regenerate
 from pipelines.stages.delivery import flush
 from pipelines.stages.orders import accept
-from tests.stages.stage_fixtures import StageHarness
+from tests.stages.stage_fixtures import STOPPED, StageHarness
 
 
 @pytest.fixture
@@ -245,3 +245,18 @@ def test_what_is_changed_at_approval_is_bought_for_no_more_than_was_shown(harnes
     assert run.quote_micro == 1_200_000
     assert harness.balanced()
     assert harness.held() == 0
+
+
+def test_scenes_that_are_to_be_written_first_wait_for_approval_whatever_they_cost(tmp_path: Path) -> None:
+    """As *Write the scenes first* on New video orders them: nothing is bought before, and the hold covers what is."""
+    harness = StageHarness.build(tmp_path)
+    order = Order(master_prompt="A fox wakes up in the snow.", scene_count=2, ask_first=True)
+    started = accept.start(harness.services, accept.StartRequest(source="rest", order=order))
+    run = harness.until(started.run_id, *STOPPED)
+    assert (run.status, run.approval, harness.bought) == (RunStatus.NEEDS_APPROVAL, "asked", [])
+    assert len(harness.scenes(run)) == 2
+    shown = dry_run.going_on(harness.services, run.id).shown_micro
+    control.approve(harness.services, run.id, "page", at_most_micro=shown)
+    harness.until(run.id, "done")
+    assert len(harness.bought) == 2
+    assert (harness.held(), harness.balanced()) == (0, True)
