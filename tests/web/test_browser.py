@@ -100,6 +100,34 @@ def test_a_clip_appears_while_the_page_is_open(home: WebHarness, address: str, p
     expect(page).to_have_title("85 % · Fox · Reelgrid")
 
 
+def test_one_change_is_announced_once_whatever_else_of_the_page_changes_with_it(
+    home: WebHarness, address: str, page: Page
+) -> None:
+    """Only by the one live region; what was there when the page opened is not announced."""
+    home.put(Run(id="run_w", status=RunStatus.GENERATING, source="rest", order=Order(title="Fox"), detail="0 of 2."))
+    home.put(home.scene("run_w", 1), home.scene("run_w", 2))
+    page.goto(f"{address}/runs/run_w")
+    page.evaluate(
+        """() => {
+            window.announced = [];
+            const live = "[aria-live]:not([aria-live=off]), [role=status], [role=alert], [role=log], output";
+            for (const region of document.querySelectorAll(live))
+                new MutationObserver(() => window.announced.push(region.textContent.trim()))
+                    .observe(region, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    with page.expect_response(lambda answer: "/live" in answer.url):
+        pass
+    home.change("scenes", "scene_run_w_1", status=SceneStatus.DONE)
+    home.change("runs", "run_w", detail="1 of 2.", version=1)
+    expect(page.get_by_role("status")).to_have_text("1 of 2.", timeout=20_000)
+    expect(page.locator(".sentence")).to_have_text("1 of 2.")
+    home.change("scenes", "scene_run_w_2", error="Nothing that is announced.")
+    home.change("runs", "run_w", version=2)
+    expect(page.locator("#part-scene-2 .bad")).to_be_visible(timeout=20_000)
+    assert page.evaluate("window.announced") == ["1 of 2."]
+
+
 def test_a_new_scene_appears_too(home: WebHarness, address: str, page: Page) -> None:
     """The page may be opened before the scenes are written."""
     home.put(Run(id="run_w", status=RunStatus.WRITING, source="rest", order=Order(title="Fox")))

@@ -48,3 +48,4 @@ class EventDetail:
     verb: str | None = None
     """Of a call to Airtable."""
     what: str | None = None
+    """And of a purchase: `speech`, `shortening`, `translation` or `picture`."""

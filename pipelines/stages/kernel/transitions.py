@@ -159,7 +159,8 @@ def transition_purchase(tx: Tx, actor: Actor, bought: Purchase, to: GenerationSt
     if not tx.purchases.change(bought.id, judged, status=to, **values):
         return False
     entity = "picture" if bought.kind == "picture" else "purchase"
-    record(tx, actor, entity, bought.id, bought.run_id, "status", bought.status, to)
+    what = "shortening" if bought.texts.shorter else bought.kind
+    record(tx, actor, entity, bought.id, bought.run_id, "status", bought.status, to, what=what)
     return True
 
 

@@ -47,13 +47,34 @@ _GENERATION: Mapping[str, str] = {
     "abandoned": "given up and counted as spent",
     "cancelled": "cancelled",
 }
-_PURCHASE: Mapping[str, str] = {
+_SPEECH: Mapping[str, str] = {
     "planned": "a line is to be spoken again",
     "submitting": "asking the voice for a line",
     "fetched": "a line is spoken",
     "failed": "a line was not spoken",
     "unknown": "no answer about a line, which counts as spent",
     "cancelled": "a line is not needed any more",
+}
+_SHORTENING: Mapping[str, str] = {
+    "planned": "a line is to be said shorter after all",
+    "submitting": "asking the writer to say a line shorter",
+    "fetched": "a line is said shorter, to fit its clip",
+    "failed": "a line could not be said shorter",
+    "unknown": "no answer about a shorter line, which counts as spent",
+    "cancelled": "a shorter line is not needed any more",
+}
+_TRANSLATION: Mapping[str, str] = {
+    "planned": "to be translated again",
+    "submitting": "asking the writer",
+    "fetched": "translated",
+    "failed": "not translated",
+    "unknown": "no answer, which counts as spent",
+    "cancelled": "not needed any more",
+}
+_PURCHASES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "speech": ("Narrator", _SPEECH),
+    "shortening": ("Narrator", _SHORTENING),
+    "translation": ("Words in another language", _TRANSLATION),
 }
 _PICTURE: Mapping[str, str] = {
     "planned": "to be made again",
@@ -151,7 +172,8 @@ def event_sentence(event: Event, scenes: Mapping[str, int]) -> str:
         text = f"the draft: {text}" if about != scene_of(about) else text
         return f"Scene {scene}: {text}." if scene else f"{_capital(text)}."
     if event.entity == "purchase":
-        return f"Narrator: {_PURCHASE.get(new, new)}."
+        name, words = _PURCHASES.get(event.detail.what or "", _PURCHASES["speech"])
+        return f"{name}: {words.get(new, new)}."
     if event.entity == "picture":
         return f"Picture: {_PICTURE.get(new, new)}."
     if event.entity == "cut":

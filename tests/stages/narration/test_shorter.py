@@ -72,6 +72,9 @@ def test_a_line_that_is_twice_too_long_is_said_shorter_once(house: StageHarness)
     lines = [(line["voice"], line["text"], line["shortened_from"]) for line in json.loads(told.read_text())["narrator"]]
     assert lines == [("acme/anna", shorter(LONG), LONG), ("acme/anna", "It runs.", None)]
     assert shorter(LONG) in [work.caption for work in house.editor.prepared]
+    history = [event["sentence"] for event in run_view.run_view(house.services, run.id)["events"]]
+    assert history.count("Narrator: a line is said shorter, to fit its clip.") == 1
+    assert history.count("Narrator: a line is spoken.") == 2
 
 
 def test_the_same_line_again_costs_nothing_and_another_one_alone(house: StageHarness) -> None:

@@ -27,8 +27,14 @@ th, td { padding: .4rem .6rem; text-align: left; vertical-align: top; border-bot
 th { white-space: nowrap; font-weight: 600 } td { min-width: 4.5rem; max-width: 22rem; overflow-wrap: anywhere }
 td.long { min-width: 18rem }
 tr:last-child td { border-bottom: 0 } code { font-size: 13px }
+th:first-child, td:first-child { position: sticky; left: 0; background: Canvas }
+@media (max-width: 40rem) { td.long { min-width: 14rem } th:first-child, td:first-child { max-width: 9rem } }
+summary { cursor: pointer }
 video, img { display: block; max-width: 220px; max-height: 160px; border-radius: 6px; margin-bottom: .25rem }
 </style></head><body><main>
+{% macro folded(text) %}{% if text|length > 220 %}
+<details><summary>{{ text|truncate(160, end="…") }}</summary>{{ text }}</details>
+{%- else %}{{ text }}{% endif %}{% endmacro %}
 <h1>Reelgrid sandbox</h1>
 <p>Emulated Airtable, OpenAI and video providers. Any token starting with <code>pat</code> opens Airtable,
 for instance <code>patSandbox.demo</code>. Reload to see what changed.</p>
@@ -44,18 +50,19 @@ for instance <code>patSandbox.demo</code>. Reload to see what changed.</p>
 {%- if file.poster %} poster="{{ file.poster }}"{% endif %}></video>
 {%- elif file.type.startswith("image/") %}<img src="{{ file.url }}" alt="{{ file.filename }}" loading="lazy">{% endif %}
 <a href="{{ file.url }}">{{ file.filename }}</a>{% endfor %}
-{%- if cell.link %}<a href="{{ cell.text }}">{{ cell.text }}</a>{% else %}{{ cell.text }}{% endif %}</td>
+{%- if cell.link %}<a href="{{ cell.text }}">{{ cell.text }}</a>{% else %}{{ folded(cell.text) }}{% endif %}</td>
 {%- endfor %}</tr>{% endfor %}</table></div>{% else %}<p>No rows.</p>{% endif %}
 {% else %}<p>No tables yet: <code>flask airtable setup</code> makes them.</p>{% endfor %}
 {% endfor %}
 <h2>Vendors</h2>
-{% for title, rows in vendors %}<h3>{{ title }}</h3>
-{% if rows %}<div class="scroll" tabindex="0" role="region" aria-label="{{ title }}">
+{% set idle = vendors|rejectattr(1)|map(attribute=0)|list %}
+{% for title, rows in vendors if rows %}<h3>{{ title }}</h3>
+<div class="scroll" tabindex="0" role="region" aria-label="{{ title }}">
 <table><tr>{% for name in rows[0] %}<th>{{ name }}</th>{% endfor %}</tr>
 {% for row in rows %}<tr>{% for name in rows[0] %}
-<td{%- if row[name]|string|length > 60 %} class="long"{% endif %}>{{ row[name] }}</td>
-{%- endfor %}</tr>{% endfor %}</table></div>
-{% else %}<p>Nothing yet.</p>{% endif %}{% endfor %}
+<td{%- if row[name]|string|length > 60 %} class="long"{% endif %}>{{ folded(row[name]|string) }}</td>
+{%- endfor %}</tr>{% endfor %}</table></div>{% endfor %}
+{% if idle %}<p>Nothing was asked of {{ idle|join(", ") }}.</p>{% endif %}
 <p><a href="/bill">The bill as JSON</a> · <a href="/airtable/_control/stats">Airtable calls as JSON</a> ·
 <a href="/hooks">Webhooks received</a></p>
 </main></body></html>"""
