@@ -161,11 +161,11 @@ def _goes_on(run: RunView) -> bool:
 
 
 def _unless_at(scenes: Sequence[Mapping[str, Any]], sentence: str) -> str:
-    """Without what stands at one of the scenes already."""
+    """What stands at one of the scenes already is only pointed to."""
     short = sentence
     for scene in scenes:
-        short = short.replace(f" {scene['error']}", "") if scene["error"] else short
-    return short if short.endswith(".") else sentence
+        short = short.replace(f" {scene['error']}", " what is wrong stands below.") if scene["error"] else short
+    return short.replace(".; ", "; ") if short.endswith(".") else sentence
 
 
 def _place_in(run: RunView) -> Callable[[CutView], tuple[int, str, int]]:
