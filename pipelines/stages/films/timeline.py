@@ -10,7 +10,6 @@ from itertools import product
 from pathlib import Path
 
 from pipelines.domain.footage import Boundary, FilmDraft, Target, Transition
-from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, ai_label_corner
 from pipelines.domain.planning.hooks import film_of, letters_of
 from pipelines.domain.records import Clip, Run, Scene
@@ -162,17 +161,12 @@ class _Draft:
 
 
 def render_ahead(services: Services, run: Run, scene: Scene) -> None:
-    """What the join needs besides a scene's piece, which has just been made, as far as that can be had already. Where
-    nothing else is waited for, the film is put together right now, and makes what it needs beside each other.
-    """
+    """What the join needs besides a scene's piece, which has just been made, as far as that can be had already."""
     with services.store.read() as tx:
         run = tx.runs.get(run.id) or run
         scenes = tx.scenes.find(run_id=run.id, order="number")
         found = {clip.id: clip for clip in tx.clips.find(id=[one.clip_id for one in scenes if one.clip_id])}
     clips = {one.id: found[one.clip_id] for one in scenes if one.clip_id in found}
-    others = (clips.get(one.id) for one in scenes if one.id != scene.id)
-    if run.status is RunStatus.STITCHING and all(clip and clip.next_at is None for clip in others):
-        return
     for language in translations.there(run, scenes):
         shown, said = run.in_language(language), [one.in_language(language) for one in scenes]
         for hook in letters_of(said):
