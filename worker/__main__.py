@@ -44,7 +44,7 @@ def _children(settings: Settings, store: Store, build: step.Build, demand: Deman
     """
     shared, url = settings.redis_url is not None, broker_url(settings)
     children = [] if shared else [Child(BROKER, lambda _owner: broker.serve(broker_socket(settings)))]
-    children.append(Child("pump", lambda owner: _pump(build(owner), demand, shared_broker=shared)))
+    children.append(Child("pump", lambda owner: _pump(build(owner), demand, shared_broker=shared), renewed=True))
     for queue in QUEUES:
         for number in range(settings.workers):
             serve = partial(_serve, url=url, queue_name=queue, give_back=store.release_owner, demand=demand)

@@ -2,7 +2,8 @@
 
 It has no threads and keeps no connection open, so that forking is always safe. Heavy libraries are imported here
 once; every worker and every horse inherits them. Workers of a queue for which nobody has told of work for a
-while are asked to end, and started again as soon as somebody does.
+while are asked to end, and started again as soon as somebody does. A process that is always there and has worked is
+replaced then: of all that it has written to meanwhile it keeps a copy, which a new one shares with us.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 
 from pipelines.domain.errors import ReelgridError
@@ -48,11 +49,13 @@ class Child:
     start: Callable[[str], None]
     queue: str | None = None
     """Is needed while there is work in this queue; None: always."""
+    renewed: bool = False
+    """Is replaced when the work is done."""
     owner: str = ""
     pid: int = 0
     started: float = 0.0
     asked: bool = False
-    """To end, because it is not needed."""
+    """To end, because it is not needed, or replaced."""
 
 
 class Supervisor:
@@ -61,6 +64,7 @@ class Supervisor:
     def __init__(self, store: Store, children: list[Child], demand: Demand, *, idle_s: float = IDLE_S) -> None:
         self._store, self._children, self._demand, self._idle_s = store, children, demand, idle_s
         self._needed: dict[str, float] = {}
+        self._leaving: list[Child] = []
         self._asked = False
         self._beat = 0
 
@@ -144,10 +148,13 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            for child in self._children:
+            for child in self._running():
                 if child.pid != pid:
                     continue
-                if status == 0 and not self._is_needed(child, JUST_NOW_S):
+                if child in self._leaving:
+                    self._leaving.remove(child)
+                    self._leave(child)
+                elif status == 0 and not self._is_needed(child, JUST_NOW_S):
                     self._leave(child)
                 else:
                     self._replace(child, status)
@@ -156,9 +163,25 @@ class Supervisor:
         """A step that they are at is done to its end."""
         for child in self._running():
             is_old = time.monotonic() - child.started >= self._idle_s
-            if is_old and not child.asked and not self._is_needed(child, self._idle_s):
+            if not is_old or child.asked:
+                continue
+            if self._has_worked(child):
+                self._renew(child)
+            elif not self._is_needed(child, self._idle_s):
                 child.asked = True
                 _signal(child.pid, signal.SIGTERM)
+
+    def _has_worked(self, child: Child) -> bool:
+        """Whether it is to be replaced: there was work since it started, and the last of it is some time ago."""
+        last = max(self._needed.values(), default=-math.inf)
+        return child.renewed and child.started < last <= time.monotonic() - self._idle_s
+
+    def _renew(self, child: Child) -> None:
+        """The new one is there before the old one ends, which may still be at something that takes a while."""
+        former = replace(child, asked=True)
+        self._leaving.append(former)
+        self._start(child)
+        _signal(former.pid, signal.SIGTERM)
 
     def _is_needed(self, child: Child, within_s: float) -> bool:
         """Also who has just ended for want of work: a hint that was sent at that very moment waits for somebody."""
@@ -197,7 +220,7 @@ class Supervisor:
             logger.warning("no heartbeat: %s", error.operator)
 
     def _running(self) -> list[Child]:
-        return [child for child in self._children if child.pid]
+        return [child for child in (*self._children, *self._leaving) if child.pid]
 
     def _end(self) -> int:
         """Ask all to stop, wait, kill what does not, free what they held. The broker goes last: who waits for it to

@@ -47,22 +47,60 @@ def test_a_worker_that_has_nothing_to_do_ends_and_is_there_again_with_the_next_h
         until(lambda: started() > 1 and _registered(store), "another worker")
         seen.append("came back")
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
-    thread = threading.Thread(target=_then_stop, args=(user,))
-    thread.start()
-    try:
-        assert Supervisor(store, [Child("steps0", serve, STEPS_QUEUE)], demand, idle_s=1.0).run() == 0
-    finally:
-        thread.join()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    _supervised(Supervisor(store, [Child("steps0", serve, STEPS_QUEUE)], demand, idle_s=1.0), user)
     assert seen == ["ended", "came back"]
+    assert not _registered(store)
+
+
+def test_who_is_always_there_is_replaced_after_work_and_not_missed_before_its_successor_is_there(
+    tmp_path: Path,
+) -> None:
+    store, demand = make_services(tmp_path).store, Demand()
+    log, over = tmp_path / "lives", tmp_path / "over"
+
+    def write(word: str) -> None:
+        with log.open("a") as lives:
+            lives.write(f"{word}\n")
+
+    def lived() -> list[str]:
+        return log.read_text().split() if log.exists() else []
+
+    def serve(_owner: str) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        write("begins")
+        signal.sigwait({signal.SIGTERM})
+        until(lambda: over.exists() or lived().count("begins") == lived().count("ends") + 2, "a successor")
+        write("ends")
+
+    def user() -> None:
+        until(lambda: lived() == ["begins"], "the first")
+        demand.signal(STEPS_QUEUE)
+        until(lambda: len(lived()) == 3, "a successor, and the end of who was there before")
+        demand.signal(STEPS_QUEUE)
+        until(lambda: len(lived()) == 5, "the same after more work")
+        over.touch()
+
+    _supervised(Supervisor(store, [Child("pump", serve, renewed=True)], demand, idle_s=0.5), user)
+    assert lived() == ["begins", "begins", "ends", "begins", "ends", "ends"]
     assert not _registered(store)
 
 
 def _registered(store: Store) -> bool:
     with store.read() as tx:
         return tx.processes.count() > 0
+
+
+def _supervised(supervisor: Supervisor, user: Callable[[], object]) -> None:
+    """In this process, until the user has done."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
+    thread = threading.Thread(target=_then_stop, args=(user,))
+    thread.start()
+    try:
+        assert supervisor.run() == 0
+    finally:
+        thread.join()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _then_stop(act: Callable[[], object]) -> None:
