@@ -20,7 +20,7 @@ from pipelines.ports import Rows, Tx
 from pipelines.stages.base_rows import airtable_calls
 from pipelines.stages.commerce import payments, top_ups
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.scheduler import steps
+from pipelines.stages.kernel.transitions import DEFECT
 from pipelines.stages.spending import credit_book
 from webapp.metrics import catalogue
 from webapp.metrics.catalogue import Metric
@@ -134,7 +134,7 @@ class EventCounters:
         for event in events:
             if event.entity == airtable_calls.ENTITY and event.name == airtable_calls.MADE:
                 self.calls.labels(event.detail.verb or "", event.detail.what or "").inc()
-            elif event.entity == steps.DEFECT:
+            elif event.entity == DEFECT:
                 self.defects.labels(event.entity_id).inc()
             elif event.entity == credit_book.REFUSED:
                 self.credit_refusals.labels(event.entity_id).inc()

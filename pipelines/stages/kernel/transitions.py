@@ -37,6 +37,8 @@ BY_TOKEN = "a token of the account"  # noqa: S105 - a name
 """The name of whoever acts by a token of the identity provider."""
 BY_LINK = "a link in the row"
 """The name of whoever decides by one."""
+DEFECT = "defect"
+"""The event of a fault of ours, for the metrics; `entity_id` is the kind of row that was worked on."""
 NEXT_VERSION: Mapping[str, int] = {"version": 1}
 """Added to what stands there, whoever read the run when: or watchers would miss a change."""
 

@@ -36,15 +36,13 @@ from pipelines.stages.generations import drafts
 from pipelines.stages.generations.poll import poll_due
 from pipelines.stages.kernel import leases, log_ids
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import Actor, LostLease
+from pipelines.stages.kernel.transitions import DEFECT, Actor, LostLease
 from pipelines.stages.recovery import fan_out
 from pipelines.stages.scheduler import purchases, run_steps
 
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-DEFECT = "defect"
-"""The event of a fault of ours, for the metrics; `entity_id` is the kind of row that was worked on."""
 MAX_TRIES = 30
 """After so many failed tries in a row (about half an hour) a person is asked."""
 MAX_TRIES_PAID = 300
