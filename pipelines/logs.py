@@ -6,13 +6,11 @@ import logging
 import re
 import sys
 from types import TracebackType
-from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
 
-from pipelines.ports import log_context
-
-Style = Literal["auto", "text", "json"]
+from pipelines.environment import LogStyle
+from pipelines.observability import log_context
 
 HIDDEN = "[hidden]"
 
@@ -117,7 +115,7 @@ def quiet_http_logs() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def log_handler(style: Style = "auto") -> logging.Handler:
+def log_handler(style: LogStyle = "auto") -> logging.Handler:
     """Where lines go and how they look. `auto` is text for a person at a terminal, else JSON: a host takes text on
     standard error for errors.
     """
@@ -129,7 +127,7 @@ def log_handler(style: Style = "auto") -> logging.Handler:
     return handler
 
 
-def configure_logging(level: str = "INFO", style: Style = "auto") -> None:
+def configure_logging(level: str = "INFO", style: LogStyle = "auto") -> None:
     """Send all logs there, redacted. Replaces the root logger's handlers."""
     logging.basicConfig(level=level, handlers=[log_handler(style)], force=True)
     quiet_http_logs()

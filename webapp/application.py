@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from flask import Flask
@@ -28,7 +30,7 @@ GIVE_UP = 3
 
 def make_app(services: Services | None, settings: Settings | None) -> Flask:
     """As `webapp.create_app`."""
-    chosen = settings or load_settings()
+    chosen = settings or _read()
     core = services or _real(chosen)
     core.store.migrate()
     after_restore.before_answering(core)
@@ -55,13 +57,24 @@ def make_app(services: Services | None, settings: Settings | None) -> Flask:
     return app
 
 
+def _read() -> Settings:
+    with _giving_up():
+        return load_settings()
+
+
 def _real(settings: Settings) -> Services:
     # Imported here: whoever hands in services of their own needs none of the adapters.
     from pipelines.bootstrap import build_services, rq_hints
 
-    try:
+    with _giving_up():
         # Hints are never sent from here; /ready asks whether the broker answers. Who waits keeps no connection.
         return build_services(settings, hints=rq_hints(settings), threads=max(8, settings.threads // 2))
+
+
+@contextmanager
+def _giving_up() -> Iterator[None]:
+    try:
+        yield
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(GIVE_UP)

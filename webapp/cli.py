@@ -9,7 +9,7 @@ from flask.cli import NoAppException
 
 import webapp
 from pipelines.domain.errors import NotConfigured
-from pipelines.settings import Settings
+from pipelines.settings import Settings, load_settings
 from webapp import commands
 from webapp.access import rules
 
@@ -17,7 +17,7 @@ from webapp.access import rules
 def create_app(settings: Settings | None = None) -> Flask:
     """The application. Raises NoAppException with every problem of the settings, and UndeclaredError."""
     try:
-        app = webapp.create_app(settings=settings)
+        app = webapp.create_app(settings=settings or load_settings())
     except NotConfigured as error:
         raise NoAppException(error.operator) from error
     commands.register(app)

@@ -1,17 +1,21 @@
 """How gunicorn runs the web process: `gunicorn --config python:webapp.server "webapp:create_app()"`.
 
 One process with threads: SQLite has one writer anyway, and a thread that waits costs next to nothing. The application
-is loaded where it serves; gunicorn's first process knows the settings only, and starts another if that one dies.
+is loaded where it serves, with the settings; gunicorn's first process knows only where to listen and how to log, and
+starts another if that one dies.
 """
 
 import gc
+import os
 import socket
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
+from pipelines import environment
+from pipelines.environment import LogStyle, Origin
 from pipelines.logs import configure_logging, log_handler
-from pipelines.settings import Settings, SettingsError, load_settings
 
 BOOTING_S = 5.0
 """How often a process that is being started says that it lives."""
@@ -42,49 +46,58 @@ def post_worker_init(worker: Any) -> None:
     # What is loaded now stays: no collection goes through it again.
     gc.collect()
     gc.freeze()
-    configure_logging(_chosen.log_level, _chosen.log_format)
+    configure_logging(_log_level, _log_format)
     metrics.begin_anew(worker.wsgi)
 
 
-def _gunicorns_logs(settings: Settings) -> dict[str, Any]:
+def _gunicorns_logs(level: str, style: LogStyle) -> dict[str, Any]:
     """Gunicorn's lines as ours: of one form, and without the tokens that are part of some addresses."""
     return {
-        "handlers": {"ours": {"()": lambda: log_handler(settings.log_format)}},
-        "root": {"level": settings.log_level, "handlers": ["ours"]},
+        "handlers": {"ours": {"()": lambda: log_handler(style)}},
+        "root": {"level": level, "handlers": ["ours"]},
         "loggers": {name: {"handlers": [], "propagate": True} for name in ("gunicorn.error", "gunicorn.access")},
     }
 
 
-def _settings() -> Settings:
+def _refuse() -> None:
+    """Ends with all that is wrong with the settings."""
+    from pipelines.settings import SettingsError, load_settings
+
     try:
-        return load_settings()
+        load_settings()
     except SettingsError as error:
         sys.exit(str(error))
 
 
-def _bind(settings: Settings) -> str:
+def _bind(url: str, port: int) -> str:
     """On loopback nobody else may knock. Elsewhere IPv6 too, where there is any: private networks may be IPv6 only."""
-    if settings.loopback:
-        return f"127.0.0.1:{settings.port}"
+    if Origin.of(url).loopback:
+        return f"127.0.0.1:{port}"
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::", 0))
     except OSError:
-        return f"0.0.0.0:{settings.port}"
-    return f"[::]:{settings.port}"
+        return f"0.0.0.0:{port}"
+    return f"[::]:{port}"
 
 
-_chosen = _settings()
-bind = _bind(_chosen)
+try:
+    # All but these few choices is read and judged where it serves.
+    _set = environment.merged(environment.dotenv(Path.cwd() / ".env"), os.environ)
+    bind = _bind(environment.public_url(_set), environment.PORT.of(_set))
+    threads = environment.THREADS.of(_set)
+    _log_level, _log_format = environment.LOG_LEVEL.of(_set), environment.LOG_FORMAT.of(_set)
+except (OSError, ValueError):
+    _refuse()
+    raise
 workers = 1
 worker_class = "gthread"
-threads = _chosen.threads
 timeout = 60
 graceful_timeout = 20
 keepalive = 65
 accesslog = "-"
 # Without the query string: it may hold a signed link.
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
-loglevel = _chosen.log_level.lower()
-logconfig_dict = _gunicorns_logs(_chosen)
+loglevel = _log_level.lower()
+logconfig_dict = _gunicorns_logs(_log_level, _log_format)
 control_socket_disable = True

@@ -63,7 +63,7 @@ def _sampler(name: str, part: float) -> Sampler:
 
 
 class OtelTracer:
-    """ports.observability.trace.Tracer."""
+    """observability.trace.Tracer."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider, self._tracer = provider, provider.get_tracer("reelgrid")

@@ -2,6 +2,7 @@
 
 from pipelines.domain.planning.script import SceneText, Script
 from pipelines.domain.state.generation import GenerationRequest
+from pipelines.observability import log_context, trace
 from pipelines.ports.airtable import (
     Airtable,
     AirtableBrand,
@@ -40,7 +41,6 @@ from pipelines.ports.files import Intake, Links, MediaStore, Stored
 from pipelines.ports.film_editor import Around, FilmEditor, FilmSigner
 from pipelines.ports.meaning import Meaning
 from pipelines.ports.notices import Message, NoticeSender, SendOutcome
-from pipelines.ports.observability import log_context, trace
 from pipelines.ports.payments import (
     Authorization,
     Chain,

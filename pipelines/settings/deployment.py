@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
+from pipelines import environment
+from pipelines.environment import LogLevel, LogStyle, Origin, one_of, whole
 from pipelines.settings import values
 from pipelines.settings.connection_urls import postgres_address
-from pipelines.settings.values import BootstrapKey, Origin, StorageTarget
+from pipelines.settings.values import BootstrapKey, StorageTarget
 from pipelines.settings.variables import (
     BASE,
     DATA,
@@ -57,28 +59,28 @@ class ProcessSettings(BaseModel):
         "",
         repr=False,
     )
-    port: Annotated[int, BeforeValidator(values.whole(1, 65535))] = variable(
-        HERE, "The port the web process binds.", 8000
+    port: Annotated[int, BeforeValidator(environment.PORT.parse)] = variable(
+        HERE, "The port the web process binds.", environment.PORT.default
     )
-    workers: Annotated[int, BeforeValidator(values.whole(1, 256))] = variable(
+    workers: Annotated[int, BeforeValidator(whole(1, 256))] = variable(
         HERE, "How many worker processes run side by side.", 2
     )
-    threads: Annotated[int, BeforeValidator(values.whole(4, 512))] = variable(
+    threads: Annotated[int, BeforeValidator(environment.THREADS.parse)] = variable(
         HERE,
         "How many requests the web process answers side by side. Half of them may wait for something, three quarters "
         "wait or download; a thread that does nothing costs next to nothing.",
-        32,
+        environment.THREADS.default,
     )
-    account_reads_per_minute: Annotated[int, BeforeValidator(values.whole(1, 1_000_000))] = variable(
+    account_reads_per_minute: Annotated[int, BeforeValidator(whole(1, 1_000_000))] = variable(
         HERE, "How often an account may look in a minute, counted by each web process for itself.", 600
     )
-    account_webhooks_per_minute: Annotated[int, BeforeValidator(values.whole(1, 1_000_000))] = variable(
+    account_webhooks_per_minute: Annotated[int, BeforeValidator(whole(1, 1_000_000))] = variable(
         HERE, "How many webhooks an account's programs may send here in a minute, counted likewise.", 600
     )
-    account_runs_in_flight: Annotated[int, BeforeValidator(values.whole(1, 10_000))] = variable(
+    account_runs_in_flight: Annotated[int, BeforeValidator(whole(1, 10_000))] = variable(
         HERE, "How many runs of one account are made at a time; the others wait for their turn.", 5
     )
-    account_backlog: Annotated[int, BeforeValidator(values.whole(1, 1_000_000))] = variable(
+    account_backlog: Annotated[int, BeforeValidator(whole(1, 1_000_000))] = variable(
         HERE, "How many runs of one account may wait; beyond that an order over HTTP is answered 429.", 500
     )
     webhook_allow_from: Annotated[str, checked(values.senders)] = variable(
@@ -87,7 +89,7 @@ class ProcessSettings(BaseModel):
         "kie:203.0.113.0/24. A sender that is not named may call from anywhere.",
         "",
     )
-    trusted_proxies: Annotated[int, BeforeValidator(values.whole(0, 10))] = variable(
+    trusted_proxies: Annotated[int, BeforeValidator(whole(0, 10))] = variable(
         HERE,
         "How many proxies stand before the web process: the address of a client is believed from the last of so many "
         "entries of X-Forwarded-For.",
@@ -114,7 +116,7 @@ class ProcessSettings(BaseModel):
     jwt_account_claim: Annotated[str, Field(min_length=1)] = variable(
         HERE, "The claim of a token that names the account.", "sub"
     )
-    jwt_signup: Annotated[Literal["no", "yes"], BeforeValidator(values.one_of("no", "yes"))] = variable(
+    jwt_signup: Annotated[Literal["no", "yes"], BeforeValidator(one_of("no", "yes"))] = variable(
         HERE, "With yes, whoever comes with a valid token of an unknown account gets an account.", "no"
     )
 
@@ -179,7 +181,7 @@ class DataSettings(BaseModel):
     aws_endpoint_url: Address | None = variable(
         DATA, "Address of an S3 server that is not Amazon's.", shown="Amazon's own"
     )
-    aws_s3_url_style: Annotated[str, BeforeValidator(values.one_of("auto", "path", "virtual"))] = variable(
+    aws_s3_url_style: Annotated[str, BeforeValidator(one_of("auto", "path", "virtual"))] = variable(
         DATA, "Whether the bucket is part of the path or of the host (virtual); auto knows Amazon and Railway.", "auto"
     )
 
@@ -201,7 +203,7 @@ class AirtableSettings(BaseModel):
         AIRTABLE_CONTENT_URL,
         shown=f"{AIRTABLE_CONTENT_URL}, or AIRTABLE_ENDPOINT_URL when that is set",
     )
-    keep_old_films: Annotated[Literal["yes", "no"], BeforeValidator(values.one_of("yes", "no"))] = variable(
+    keep_old_films: Annotated[Literal["yes", "no"], BeforeValidator(one_of("yes", "no"))] = variable(
         BASE, "Whether films of earlier runs stay in Final Video, behind the new one: yes or no.", "no"
     )
     field_map: Path | None = variable(BASE, "A file that maps our field names to the base's names or field ids.")
@@ -210,16 +212,16 @@ class AirtableSettings(BaseModel):
 class LogSettings(BaseModel):
     """Logs and traces."""
 
-    log_level: Annotated[str, BeforeValidator(values.one_of("DEBUG", "INFO", "WARNING", "ERROR"))] = variable(
-        LOGS, "The least severe message that is logged: DEBUG, INFO, WARNING or ERROR.", "INFO"
+    log_level: Annotated[LogLevel, BeforeValidator(environment.LOG_LEVEL.parse)] = variable(
+        LOGS,
+        "The least severe message that is logged: DEBUG, INFO, WARNING or ERROR.",
+        environment.LOG_LEVEL.default,
     )
-    log_format: Annotated[Literal["auto", "text", "json"], BeforeValidator(values.one_of("auto", "text", "json"))] = (
-        variable(
-            LOGS,
-            "Log lines for people (text, on standard error) or machines (json, on standard output); auto is text at a "
-            "terminal, else json.",
-            "auto",
-        )
+    log_format: Annotated[LogStyle, BeforeValidator(environment.LOG_FORMAT.parse)] = variable(
+        LOGS,
+        "Log lines for people (text, on standard error) or machines (json, on standard output); auto is text at a "
+        "terminal, else json.",
+        environment.LOG_FORMAT.default,
     )
     otel_exporter_otlp_endpoint: Address | None = variable(
         LOGS, "Where traces are sent (OTLP over HTTP), such as http://collector:4318; needs requirements-otel.txt."
@@ -228,7 +230,7 @@ class LogSettings(BaseModel):
         LOGS, "Headers for it, each as name=value with its special characters escaped, separated by commas."
     )
     otel_service_name: str = variable(LOGS, "What this deployment is called in traces.", "reelgrid")
-    otel_traces_sampler: Annotated[str, BeforeValidator(values.one_of(*SAMPLERS))] = variable(
+    otel_traces_sampler: Annotated[str, BeforeValidator(one_of(*SAMPLERS))] = variable(
         LOGS, f"Which traces are sent: {', '.join(SAMPLERS)}.", "parentbased_always_on"
     )
     otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = variable(

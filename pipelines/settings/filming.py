@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
+from pipelines.environment import one_of
 from pipelines.settings import values
 from pipelines.settings.variables import (
     FILMS,
@@ -96,7 +97,7 @@ class ProviderSettings(BaseModel):
 class FilmSettings(BaseModel):
     """Voices, pictures, and what a finished film says of itself."""
 
-    serve_films: Annotated[Literal["web", "storage"], BeforeValidator(values.one_of("web", "storage"))] = variable(
+    serve_films: Annotated[Literal["web", "storage"], BeforeValidator(one_of("web", "storage"))] = variable(
         FILMS,
         "Who hands out films behind their permanent links: web, or storage by links of ten minutes, so that the bytes "
         "need not pass the web process (S3 only).",
@@ -116,7 +117,7 @@ class FilmSettings(BaseModel):
         "tell whether it was changed; needs requirements-c2pa.txt.",
     )
     search_embeddings: Annotated[
-        Literal["off", "local"], BeforeValidator(values.one_of("off", "local", openai=NO_PAID_SEARCH))
+        Literal["off", "local"], BeforeValidator(one_of("off", "local", openai=NO_PAID_SEARCH))
     ] = variable(
         FILMS,
         "How films are found besides by their words: off, or local, by what their texts mean, with a model on this "

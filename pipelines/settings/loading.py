@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from pipelines import environment
 from pipelines.domain.errors import NotConfigured
 from pipelines.settings import values
 from pipelines.settings.deployment import AIRTABLE_URL
@@ -77,9 +77,8 @@ def own_settings(kind: type[Own], settings: Settings) -> Own:
 
 
 def _gather(environ: Mapping[str, str], folder: Path, problems: Problems) -> dict[str, str]:
-    """What is set, blanks dropped; the environment wins over `.env`, and `NAME_FILE` stands for a secret."""
-    merged = {**_dotenv(folder / ".env", problems), **environ}
-    found = {name: text for name, value in merged.items() if (text := value.strip())}
+    """What is set; `NAME_FILE` stands for a secret."""
+    found = environment.merged(_dotenv(folder / ".env", problems), environ)
     _read_secrets(Settings, folder, found, problems)
     return found
 
@@ -92,11 +91,8 @@ def _read_secrets(kind: type[BaseModel], folder: Path, found: dict[str, str], pr
 
 
 def _dotenv(path: Path, problems: Problems) -> dict[str, str]:
-    if not path.is_file():
-        return {}
     try:
-        # Interpolation is off: it would read the process environment a second time, and mangle a $ in a secret.
-        return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+        return environment.dotenv(path)
     except (OSError, UnicodeDecodeError):
         problems.append((".env", "cannot be read as UTF-8 text."))
         return {}
@@ -119,8 +115,7 @@ def _read_secret(name: str, path: Path, found: dict[str, str], problems: Problem
 
 def _resolve(found: dict[str, str], folder: Path) -> None:
     """Fill in the defaults that depend on other variables, and make relative paths absolute."""
-    domain, local = found.get("RAILWAY_PUBLIC_DOMAIN"), f"http://127.0.0.1:{found.get('PORT', '8000')}"
-    url = found.setdefault("PUBLIC_URL", f"https://{domain}" if domain else local)
+    url = found["PUBLIC_URL"] = environment.public_url(found)
     if not url.startswith("http://") or not _is_loopback(url):
         found.setdefault("TRUSTED_PROXIES", "1")
     _resolve_bucket(found)
@@ -137,7 +132,7 @@ def _resolve(found: dict[str, str], folder: Path) -> None:
 def _is_loopback(url: str) -> bool:
     """False also for what is no address: that is told under its own name."""
     try:
-        return values.Origin.of(url).loopback
+        return environment.Origin.of(url).loopback
     except ValueError:
         return False
 
@@ -242,7 +237,7 @@ def _check_exposure(found: Mapping[str, str], problems: Problems) -> None:
         )
         return
     try:
-        values.Origin.of(found["PUBLIC_URL"])
+        environment.Origin.of(found["PUBLIC_URL"])
     except ValueError:
         return
     if _is_loopback(found["PUBLIC_URL"]):

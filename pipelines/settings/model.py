@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from typing_extensions import override
+from pydantic import ConfigDict, Field
 
+from pipelines.environment import Origin
 from pipelines.settings import values
 from pipelines.settings.deployment import (
     AIRTABLE_CONTENT_URL,
@@ -33,7 +32,6 @@ from pipelines.settings.filming import (
     ProviderSettings,
 )
 from pipelines.settings.selling import STRIPE_URL, SellingSettings, SpendingSettings
-from pipelines.settings.values import Origin
 
 PUBLIC_ADDRESSES = frozenset(
     {
@@ -53,29 +51,15 @@ class Settings(
     SellingSettings,
     FilmSettings,
     LogSettings,
-    BaseSettings,
 ):
     """The operator's choices, frozen. Get one from `load_settings`."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=True)
 
     others: Mapping[str, str] = Field(default_factory=dict, repr=False, exclude=True)
     """What else was set, for what a provider declares of its own."""
     root: Path = Field(default_factory=Path.cwd, repr=False, exclude=True)
     """Where relative paths start."""
-
-    @classmethod
-    @override
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load_settings` gathered counts: nothing is read from the environment behind its back."""
-        return (init_settings,)
 
     @property
     def trusted_origins(self) -> Mapping[str, frozenset[Origin]]:

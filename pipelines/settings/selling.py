@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
+from pipelines.environment import one_of
 from pipelines.settings import values
 from pipelines.settings.networks import TESTNET_FACILITATOR, TOKENS, Token
 from pipelines.settings.variables import SELL, SPEND, Address, Days, Usd, checked, variable
@@ -93,7 +94,7 @@ class SellingSettings(BaseModel):
     x402_pay_to: Annotated[str | None, AfterValidator(values.wallet)] = variable(
         SELL, "The wallet (0x…) that takes payments for single calls by x402; without one, none are taken."
     )
-    x402_network: Annotated[str, AfterValidator(values.one_of(*TOKENS))] = variable(
+    x402_network: Annotated[str, AfterValidator(one_of(*TOKENS))] = variable(
         SELL,
         "The chain on which USDC is taken: eip155:8453 is Base, eip155:84532 its test network.",
         "eip155:84532",

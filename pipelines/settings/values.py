@@ -10,49 +10,21 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
+from pipelines.environment import Origin
 from pipelines.settings.connection_urls import postgres_address, redis_address
 
 MICRO = 1_000_000
 MIN_SECRET_KEY = 16
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*/\S+", re.ASCII)
 _NUMBER = re.compile(r"\d{1,6}", re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _WALLET = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}", re.ASCII)
 _MIN_WEBHOOK_BYTES, _MAX_WEBHOOK_BYTES = 24, 64
-
-
-class Origin(NamedTuple):
-    """Where a server is reached: what a browser, and our guard against inside addresses, compares."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, url: str) -> Self:
-        """The origin of an http or https address, host in lower case, port always given. Raises `ValueError`."""
-        parts = urlsplit(url)
-        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-            raise ValueError("must be an address that starts with http:// or https://.")
-        return cls(parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        if self.host == "localhost" or self.host.endswith(".localhost"):
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,31 +238,3 @@ def webhook_secrets(text: str) -> str:
 def origins(text: str) -> frozenset[Origin]:
     """The servers of a comma-separated list of addresses."""
     return frozenset(Origin.of(http_url(entry)) for entry in listed(text))
-
-
-def whole(low: int, high: int) -> Callable[[Any], int]:
-    """A parser of whole numbers between `low` and `high`."""
-
-    def parse(value: Any) -> int:
-        text = str(value)
-        if not _NUMBER.fullmatch(text) or not low <= int(text) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}.")
-        return int(text)
-
-    return parse
-
-
-def one_of(*allowed: str, **refused: str) -> Callable[[Any], str]:
-    """A parser of one word out of a few; upper and lower case mean the same. For words that people may expect to be
-    there, `refused` says why they are not.
-    """
-
-    def parse(value: Any) -> str:
-        for word in allowed:
-            if str(value).lower() == word.lower():
-                return word
-        if why := refused.get(str(value).lower()):
-            raise ValueError(why)
-        raise ValueError(f"must be one of {', '.join(allowed)}.")
-
-    return parse

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
 
+from pipelines.environment import Origin
 from pipelines.settings import values
-from pipelines.settings.values import Origin
 
 SECTIONS = HERE, DATA, BASE, WRITE, VIDEO, SPEND, SELL, FILMS, LOGS = (
     "This deployment",

@@ -15,7 +15,8 @@ import pytest
 
 from pipelines.domain.errors import InvalidOrder
 from pipelines.domain.keys import new_token
-from pipelines.logs import ContextFilter, Style, log_handler
+from pipelines.environment import LogStyle
+from pipelines.logs import ContextFilter, log_handler
 from pipelines.net import RedactingFilter, redact
 from pipelines.ports import log_context
 from pipelines.sandbox.vendors.kernel.delivery import new_secret
@@ -130,7 +131,7 @@ def test_at_a_terminal_lines_are_for_people() -> None:
     assert b"INFO    pipelines.demo: step of run_1" in shown
 
 
-def line_of(style: Style, message: str, **extra: str) -> str:
+def line_of(style: LogStyle, message: str, **extra: str) -> str:
     """A line as it is written."""
     handler = log_handler(style)
     record = logging.LogRecord("pipelines.demo", logging.INFO, "f", 1, message, (), None)

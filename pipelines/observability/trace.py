@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Literal, Protocol
 
-from pipelines.ports.observability import log_context
+from pipelines.observability import log_context
 
 Value = str | int | float | bool | None
 Kind = Literal["internal", "server", "client"]
