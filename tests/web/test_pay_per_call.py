@@ -6,7 +6,6 @@ import base64
 import json
 import logging
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -41,6 +40,7 @@ from pipelines.stages.scheduler import steps
 from pipelines.stages.spending import credit_book, stop_switch
 from tests.web.web_fixtures import BEARER, OUTSIDE, SORA, WebHarness
 from tools.demo.wallet import WalletScheme
+from tools.stack import until
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = "/api/generate-video"
@@ -396,14 +396,13 @@ def test_a_facilitator_that_hangs_holds_up_nobody_else(shop: Shop) -> None:
     shop.next_fault("slow")
     signed, answers = shop.signed(), list[int]()
     buyer = threading.Thread(target=lambda: answers.append(shop.post(headers=signed).status_code))
-    began = time.monotonic()
     buyer.start()
-    time.sleep(0.5)
+    until(lambda: shop.payments() != [], "the payment to be written down")
     assert shop.harness.client.get("/health").status_code == 200
     assert shop.harness.get("/api/runs").status_code == 200
-    assert time.monotonic() - began < 5.0
+    assert answers == [], "the buyer still waits"
     buyer.join()
-    assert (answers, time.monotonic() - began < 15.0) == ([504], True)
+    assert answers == [504]
 
 
 @pytest.mark.logs_errors

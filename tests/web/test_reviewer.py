@@ -5,7 +5,6 @@ neither mouse nor JavaScript.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -156,9 +155,7 @@ def test_thirty_scenes_are_pictures_until_one_is_pressed(home: WebHarness, addre
     debugger = quiet.context.new_cdp_session(quiet)
     debugger.send("Network.enable")
     debugger.on("Network.loadingFinished", lambda told: loaded.append(round(told["encodedDataLength"])))
-    began = time.monotonic()
     quiet.goto(f"{address}/runs/run_w", wait_until="load")
-    assert time.monotonic() - began < 10
     assert quiet.locator("video").count() == 0
     assert quiet.locator("#scenes img[loading=lazy]").count() == 30
     assert sum(loaded) <= LIGHT
