@@ -5,6 +5,7 @@ can be loaded: whoever only starts and watches another process keeps none of wha
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -92,6 +93,11 @@ PORT = Choice("PORT", whole(1, 65535), 8000)
 THREADS = Choice("THREADS", whole(4, 512), 32)
 LOG_LEVEL: Choice[LogLevel] = Choice("LOG_LEVEL", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 LOG_FORMAT: Choice[LogStyle] = Choice("LOG_FORMAT", one_of("auto", "text", "json"), "auto")
+
+
+def inherited() -> Mapping[str, str]:
+    """What this process was started with. Nothing else reads it."""
+    return os.environ
 
 
 def dotenv(path: Path) -> dict[str, str]:

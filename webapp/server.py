@@ -6,7 +6,6 @@ starts another if that one dies.
 """
 
 import gc
-import os
 import socket
 import sys
 import threading
@@ -83,7 +82,7 @@ def _bind(url: str, port: int) -> str:
 
 try:
     # All but these few choices is read and judged where it serves.
-    _set = environment.merged(environment.dotenv(Path.cwd() / ".env"), os.environ)
+    _set = environment.merged(environment.dotenv(Path.cwd() / ".env"), environment.inherited())
     bind = _bind(environment.public_url(_set), environment.PORT.of(_set))
     threads = environment.THREADS.of(_set)
     _log_level, _log_format = environment.LOG_LEVEL.of(_set), environment.LOG_FORMAT.of(_set)

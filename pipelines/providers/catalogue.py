@@ -12,6 +12,7 @@ import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,19 @@ class CatalogueError(NotConfigured):
 
 def load_catalogue(extra: Path | None = None) -> dict[str, CatalogueModel]:
     """All models by id, in the files' order. Raises CatalogueError naming the file and every problem in it."""
-    rows = _rows(SHIPPED)
-    cards = _cards(SHIPPED, rows)
+    rows, cards = _shipped()
     if extra is None:
-        return cards
+        return dict(cards)
     added = _rows(extra)
     merged = {model: {**rows.get(model, {}), **row} for model, row in added.items()}
     return {**cards, **_cards(extra, merged)}
+
+
+@cache
+def _shipped() -> tuple[dict[str, Row], dict[str, CatalogueModel]]:
+    """Read once: this file comes with the code."""
+    rows = _rows(SHIPPED)
+    return rows, _cards(SHIPPED, rows)
 
 
 def catalogue_text(rows: Mapping[str, Row]) -> str:

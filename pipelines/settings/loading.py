@@ -53,7 +53,7 @@ def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = 
     """
     folder = (root or Path.cwd()).resolve()
     problems: Problems = []
-    found = _gather(os.environ if environ is None else environ, folder, problems)
+    found = _gather(environment.inherited() if environ is None else environ, folder, problems)
     _resolve(found, folder)
     known = {variable.name for variable in variables(Settings)}
     others = {name: text for name, text in found.items() if name not in known}

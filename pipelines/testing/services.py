@@ -256,11 +256,12 @@ class ServicesHarness:
         """One round of everything that is due; whether there was anything."""
         services = self.services
         worked = poll.poll_due(services) > 0
-        now = services.clock.now()
-        due = {kind for kind, moment in services.store.earliest(now).items() if moment <= now}
-        for kind in (each for each in STEPPED if each in due):
-            for row, _ in services.store.due(kind, now, 500):
-                worked = self.step(kind, row) or worked
+        due = self._due()
+        for kind in STEPPED:
+            if kind in due:
+                for row, _ in services.store.due(kind, services.clock.now(), 500):
+                    worked = self.step(kind, row) or worked
+                due = self._due()
         worked = Notifier(services).send_due() > 0 or worked
         return flush.flush_due(services) > 0 or worked
 
@@ -308,6 +309,10 @@ class ServicesHarness:
         if found is None:
             raise KeyError(run_id)
         return found
+
+    def _due(self) -> set[Kind]:
+        now = self.services.clock.now()
+        return {kind for kind, moment in self.services.store.earliest(now).items() if moment <= now}
 
     def _wait(self, seconds: float) -> None:
         clock = self.services.clock

@@ -519,20 +519,22 @@ def test_films_are_narrowed_down_by_model_shape_and_key_and_ordered_by_price(hom
     """By a plain form; what was chosen stands chosen in the page, and the other links keep it."""
     wishes: dict[str, dict[str, Any]] = {
         "Tall": {"aspect_ratio": "9:16"},
-        "Short": {},
         "Long": {"scene_count": 8},
+        "Short": {},
     }
     for title, wish in wishes.items():
         body = {"master_prompt": "A fox", "title": title, **wish}
         answer: Any = home.client.post("/api/process-master-prompt", json=body)
         assert answer.status_code == 202
+        home.change("runs", answer.json["run_id"], quote_micro=100_000 * wish.get("scene_count", 4))
 
     def shown(query: str) -> list[str]:
         return re.findall(r'<strong dir="auto">(\w+)</strong>', html(home.client.get(f"/?{query}")))
 
     assert shown("shape=9:16") == ["Tall"]
-    assert shown("model=local/animatic&shape=16:9") == ["Long", "Short"]
+    assert shown("model=local/animatic&shape=16:9") == ["Short", "Long"]
     assert shown("order=dearest&shape=16:9") == ["Long", "Short"]
+    assert shown("order=dearest")[0] == "Long"
     assert shown("q=fox&shape=9:16&show=moving") == ["Tall"]
     assert shown("key=key_of_nobody") == shown("base=app1&show=done") == []
     page = html(home.client.get("/?model=local/animatic&shape=9:16&order=dearest"))

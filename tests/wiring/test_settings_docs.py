@@ -39,7 +39,7 @@ def test_the_example_uncommented_gives_the_defaults(tmp_path: Path) -> None:
         assert adapter.own_of(told) == adapter.own_of(unset)
 
 
-def test_only_the_settings_read_the_process_environment() -> None:
+def test_one_module_reads_the_process_environment() -> None:
     readers = {
         str(path.relative_to(ROOT))
         for room in PRODUCT
@@ -48,7 +48,7 @@ def test_only_the_settings_read_the_process_environment() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"} and _is_os(node.value)
     }
-    assert readers == {"pipelines/settings/loading.py"}
+    assert readers == {"pipelines/environment.py"}
 
 
 def _is_os(node: ast.expr) -> bool:

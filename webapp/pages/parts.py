@@ -164,7 +164,8 @@ def _unless_at(scenes: Sequence[Mapping[str, Any]], sentence: str) -> str:
     """What stands at one of the scenes already is only pointed to."""
     short = sentence
     for scene in scenes:
-        short = short.replace(f" {scene['error']}", " what is wrong stands below.") if scene["error"] else short
+        if error := scene["error"]:
+            short = short.replace(f": {error}", ": what is wrong stands below.").replace(f" {error}", "")
     return short.replace(".; ", "; ") if short.endswith(".") else sentence
 
 
