@@ -80,6 +80,8 @@ class Sandbox:
         finally:
             self._server.server_close()
             self.world.close()
+            if self._app is not None:
+                self._app.extensions["sandbox_vendors"].close()
 
     def _dispatch(self, environ: Any, start_response: Any) -> Any:
         if self._app is None:

@@ -59,7 +59,7 @@ class Crew:
 
     def __init__(self, name: str, size: int) -> None:
         self._name, self._size = name, size
-        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._started = False
 
@@ -71,9 +71,14 @@ class Crew:
                     threading.Thread(target=self._work, name=self._name, daemon=True).start()
         self._calls.put(call)
 
+    def close(self) -> None:
+        """Let the threads end with what was asked for before."""
+        for _ in range(self._size):
+            self._calls.put(None)
+
     def _work(self) -> None:
-        while True:
-            self._calls.get()()
+        while (call := self._calls.get()) is not None:
+            call()
 
 
 class Postman:
@@ -85,6 +90,7 @@ class Postman:
         self._order = itertools.count()
         self._wake = threading.Condition()
         self._clock: threading.Thread | None = None
+        self._closed = False
         self._senders = Crew("sandbox-post", 4)
         # Whom the machine trusts, SSL_CERT_FILE included, but none of its proxies.
         trust = ssl.create_default_context()
@@ -99,6 +105,13 @@ class Postman:
                 self._clock.start()
             self._wake.notify()
 
+    def close(self) -> None:
+        """Drop what is due later and let the threads end."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._senders.close()
+
     def send(self, post: Post) -> None:
         """Deliver at least once, or not at all, or twice, as the dials say."""
         dials = self._dials.of(post.vendor)
@@ -110,12 +123,14 @@ class Postman:
             self._senders.submit(lambda: self._attempt(post, 0))
 
     def _run(self) -> None:
-        while True:
-            with self._wake:
-                while not self._due or self._due[0][0] > time.time():
-                    self._wake.wait(min(1.0, self._due[0][0] - time.time()) if self._due else None)
-                call = heapq.heappop(self._due)[2]
+        while (call := self._next()) is not None:
             self._senders.submit(call)
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._wake:
+            while not self._closed and (not self._due or self._due[0][0] > time.time()):
+                self._wake.wait(min(1.0, self._due[0][0] - time.time()) if self._due else None)
+            return None if self._closed else heapq.heappop(self._due)[2]
 
     def _attempt(self, post: Post, attempt: int) -> None:
         if self._deliver(post):

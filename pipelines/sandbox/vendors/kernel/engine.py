@@ -77,6 +77,11 @@ class Engine:
         self._renderers = Crew("sandbox-render", 1)
         self._ahead = threading.BoundedSemaphore(PRERENDER_AT_MOST)
 
+    def close(self) -> None:
+        """Announce nothing more and let the threads end."""
+        self.postman.close()
+        self._renderers.close()
+
     def resume(self) -> None:
         """After a restart: announce what was not announced yet."""
         for job in list(self.books.jobs.values()):
