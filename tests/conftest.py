@@ -5,14 +5,16 @@ from __future__ import annotations
 import gc
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from werkzeug.routing import Rule
 
 from pipelines.database import SqlStore
-from pipelines.testing import empty_database, trust_the_power_supply
+from pipelines.testing import empty_database, made_for_tests
 from tools.postgres import BINARIES, Postgres, throw_away
 
 # How long an example takes says something about the machine, not about the product. In CI the examples are the same in
@@ -36,6 +38,25 @@ def needs(tool: str, *, found: bool) -> None:
         if os.environ.get("CI"):
             pytest.fail(f"{tool} is missing, and CI installs it")
         pytest.skip(f"{tool} is not on this machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_address_is_compiled_once() -> Iterator[None]:
+    """Most of what an application takes to be made is code that werkzeug compiles for each address. Tests make many
+    applications, of the product and of the sandbox, whose addresses are always the same.
+    """
+    compiled: dict[tuple[object, ...], Callable[..., Any]] = {}
+    compile_anew = Rule._compile_builder  # the method takes what it needs of a rule from `self`
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Callable[..., Any]:
+        key = (rule.rule, str(rule.defaults), tuple(rule._trace), append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_anew(rule, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compile_once)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +109,6 @@ def present_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def store(present_url: str) -> Iterator[SqlStore]:
     """As `present_url`, for tests that prove no durability."""
     store = SqlStore(present_url)
-    trust_the_power_supply(store)
+    made_for_tests(store)
     yield store
     store.engine.dispose()

@@ -25,8 +25,8 @@ from pipelines.testing.services import (
     ServicesHarness,
     empty_database,
     fresh_store,
+    made_for_tests,
     make_services,
-    trust_the_power_supply,
 )
 
 __all__ = [
@@ -51,7 +51,7 @@ __all__ = [
     "ServicesHarness",
     "empty_database",
     "fresh_store",
+    "made_for_tests",
     "make_services",
     "tiny_mp4",
-    "trust_the_power_supply",
 ]

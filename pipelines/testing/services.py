@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Dialect, event
 
 from pipelines.airtable.bases import Bases, Defaults
 from pipelines.database import SqlStore
@@ -74,6 +74,9 @@ CATALOGUE: Mapping[str, CatalogueModel] = {card.id: card for card in _CARDS}
 """`acme/film` and `other/film` cost 10 cents a second and make 4, 8 or 12 seconds; `local/animatic` is free."""
 
 POLICY = Policy(run_cap_micro=20_000_000, day_cap_micro=100_000_000, default_model="acme/film", default_base=BASE)
+_DIALECTS: dict[str, Dialect] = {}
+_COMPILED: dict[Any, Any] = {}
+"""Statements as SQL, by the dialect and their shape."""
 STEPPED = tuple(steps.STAGES)
 LEASED = (*STEPPED, Kind.OUTBOX, Kind.NOTICE)
 _MOMENT_S = 0.001
@@ -197,16 +200,21 @@ def fresh_store(path: Path) -> SqlStore:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(empty_database())
     store = SqlStore(f"sqlite:///{path}")
-    trust_the_power_supply(store)
+    made_for_tests(store)
     return store
 
 
-def trust_the_power_supply(store: Store) -> None:
-    """Commits to SQLite are not awaited on the disk: for tests that prove no durability."""
+def made_for_tests(store: Store) -> None:
+    """Let a store begin at once, for tests that prove no durability: commits to SQLite are not awaited on the disk, and
+    a statement is compiled once a process instead of once a database.
+    """
     if not isinstance(store, SqlStore):
-        raise TypeError("only SQL writes to the disk")
-    if store.engine.dialect.name == "sqlite":
-        event.listen(store.engine, "connect", _do_not_wait)
+        raise TypeError("only SQL writes to the disk and compiles")
+    engine = store.engine
+    engine.dialect = _DIALECTS.setdefault(engine.dialect.name, engine.dialect)
+    engine.update_execution_options(compiled_cache=_COMPILED)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _do_not_wait)
 
 
 def _do_not_wait(connection: Any, _record: Any) -> None:

@@ -24,7 +24,7 @@ from pipelines.stages.kernel.transitions import Actor
 from pipelines.stages.orders import schedule
 from pipelines.stages.scheduler import steps
 from pipelines.stages.views import run_view
-from pipelines.testing import empty_database, trust_the_power_supply
+from pipelines.testing import empty_database, made_for_tests
 from tests.airtable.airtable_fixtures import BASE, TOKEN, AirtableHarness
 
 OUTSIDE = "https://films.example.com"
@@ -49,7 +49,7 @@ class House:
         }
         settings = load_settings(variables, harness.folder)
         built = build_services(settings, clock=harness.clock)
-        trust_the_power_supply(built.store)
+        made_for_tests(built.store)
         counter = CallCounter(built.store, harness.clock)
         airtable = connect(settings, built.store, harness.clock, on_call=counter, wait=harness.clock.wait)
         self.services: Services = replace(built, airtable=airtable.airtable, base_tools=airtable)

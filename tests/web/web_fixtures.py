@@ -27,7 +27,7 @@ from pipelines.ports import CrashPoints
 from pipelines.sandbox.airtable import FIRST_BASE
 from pipelines.sandbox.app import Sandbox
 from pipelines.settings import load_settings
-from pipelines.testing import empty_database, trust_the_power_supply
+from pipelines.testing import empty_database, made_for_tests
 from webapp import commands, create_app
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class WebHarness:
         if self.points is not None:
             self.services = replace(self.services, points=self.points)
         self.store = self.services.store
-        trust_the_power_supply(self.store)
+        made_for_tests(self.store)
         self.app: Flask = create_app(self.services, self.settings)
         commands.register(self.app)
         self.app.testing = True
