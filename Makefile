@@ -21,7 +21,7 @@ demo-shop: .venv/.run ## Credits, a batch, webhooks and a clip paid by x402, sol
 test: .venv/.dev ## The test suite without its slow part: about ten minutes on two cores
 	@$(BIN)/pytest -n 3 --dist loadgroup -m "not slow" $(ARGS)
 
-slow: .venv/.dev ## Its slow part, about twenty minutes: kills, acceptance, every vendor, every refusal
+slow: .venv/.dev ## Its slow part, about half an hour: kills, acceptance, every vendor, every refusal
 	@$(BIN)/pytest -n 2 --dist loadgroup -m slow $(ARGS)
 
 check: lint types import-rules docs-check ## Format, lint, types, import rules, generated documents
