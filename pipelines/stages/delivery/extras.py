@@ -4,12 +4,11 @@ is posted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from pipelines.domain.errors import ReelgridError
 from pipelines.domain.records import Cut, Run
-from pipelines.ports import Stored, log_context
+from pipelines.ports import log_context
 from pipelines.stages.delivery import pack, verify_attachments
 from pipelines.stages.files import keep
 from pipelines.stages.films import equal_films
@@ -45,12 +44,12 @@ def make(services: Services, actor: Actor, cut: Cut, run: Run | None) -> None:
         if not (twin and equal_films.copied(services, twin.extras["preview"], preview)):
             services.editor.preview(film, preview)
         made = {
-            "contact_sheet": services.media.put_file(sheet, f"{stem}-sheet.jpg", "image/jpeg"),
-            "preview": services.media.put_file(preview, f"{stem}-preview.mp4", "video/mp4"),
+            "contact_sheet": keep.keep(services, cut.run_id, sheet, f"{stem}-sheet.jpg", "image/jpeg").key,
+            "preview": keep.keep(services, cut.run_id, preview, f"{stem}-preview.mp4", "video/mp4").key,
         }
         if run is not None and pack.posts_sound(run, cut):
             sound = services.editor.soundtrack(film, folder / "sound.m4a", cut.language)
-            made[pack.SOUND] = services.media.put_file(sound, f"{stem}-sound.m4a", "audio/mp4")
+            made[pack.SOUND] = keep.keep(services, cut.run_id, sound, f"{stem}-sound.m4a", "audio/mp4").key
     _settle(services, actor, cut.id, made)
 
 
@@ -64,9 +63,7 @@ def _twin(services: Services, cut: Cut, run: Run | None) -> Cut | None:
     return equal_films.twin_of(there, cut, cut.verdict.pictures)
 
 
-def _settle(services: Services, actor: Actor, cut_id: str, made: Mapping[str, Stored]) -> None:
-    """Files and film are written in one commit: dying before it leaves objects that are put there again."""
-    now = services.clock.now()
+def _settle(services: Services, actor: Actor, cut_id: str, made: dict[str, str]) -> None:
     with services.store.write() as tx:
         known = tx.cuts.get(cut_id)
         # Of several films that are finished at the same moment, the last one sees that all are.
@@ -74,15 +71,12 @@ def _settle(services: Services, actor: Actor, cut_id: str, made: Mapping[str, St
         cut = tx.cuts.get(cut_id, lock=True)
         if cut is None or run is None:
             return
-        for stored in made.values():
-            keep.note(tx, run, stored, now)
-        extras = {**cut.extras, **{name: stored.key for name, stored in made.items()}}
-        attachment = replace(cut.attachment, extras=True)
-        later = now + verify_attachments.PAUSES_S[0] if attachment.verifications else None
+        extras, attachment = {**cut.extras, **made}, replace(cut.attachment, extras=True)
+        later = services.clock.now() + verify_attachments.PAUSES_S[0] if attachment.verifications else None
         done = {"extras": extras, "attachment": attachment, "next_at": later}
         tx.cuts.change(cut_id, {"lease_token": actor.lease}, attempts=0, **done, **FREE)
         if pack.is_due(tx, run):
-            tx.cuts.change(cut_id, next_at=now)
+            tx.cuts.change(cut_id, next_at=services.clock.now())
 
 
 def give_up(services: Services, actor: Actor, cut_id: str, error: ReelgridError) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from pipelines.domain.keys import new_id, storage_folder
 from pipelines.domain.lifecycle import GenerationStatus, Reason, RunStatus, SceneStatus
 from pipelines.domain.records import Clip, Generation, Run, Scene
 from pipelines.domain.state.generation import GenerationRequest, GenerationResult
-from pipelines.ports import Job, Stored, Tx
+from pipelines.ports import Job, Tx
 from pipelines.stages.base_rows import run_row, scene_rows
 from pipelines.stages.files import keep
 from pipelines.stages.generations import submit
@@ -72,9 +72,9 @@ def download_clip(services: Services, actor: Actor, gen: Generation) -> None:
         with leases.renewed(services, "generations", gen.id, actor.lease or ""), _in_time(services, gen):
             footage = _download(services, actor, gen, request, path)
         services.points.reach("fetch.downloaded", run=gen.run_id, generation=gen.id)
-        kept = store_clip(services, gen, path, footage)
+        clip = keep_clip(services, gen, path, footage)
         services.points.reach("fetch.stored", run=gen.run_id, generation=gen.id)
-        _commit(services, replace(actor, now=services.clock.now()), gen, kept)
+        _commit(services, replace(actor, now=services.clock.now()), gen, clip)
         services.points.reach("fetch.committed", run=gen.run_id, generation=gen.id)
     finally:
         path.unlink(missing_ok=True)
@@ -188,30 +188,20 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredClip:
-    """A clip whose file is in storage. File and clip get their rows in one commit: dying before it leaves an object
-    that is put there again.
-    """
-
-    clip: Clip
-    file: Stored
-
-
-def store_clip(services: Services, gen: Generation, path: Path, footage: Footage) -> StoredClip:
-    """Put the clip into our storage. Raises Busy while that is away or refuses us: it says nothing about the clip, so
-    it is not counted as a failure to fetch it.
+def keep_clip(services: Services, gen: Generation, path: Path, footage: Footage) -> Clip:
+    """The clip in our storage. Raises Busy while that is away or refuses us: it says nothing about the clip, so it is
+    not counted as a failure to fetch it.
     """
     with services.store.read() as tx:
         run = tx.runs.get(gen.run_id)
     folder = storage_folder("clips", run.account_id if run else None)
     sha = sha256_of(path)
     try:
-        stored = services.media.put_file(path, f"{folder}/{sha[:2]}/{sha}.mp4", "video/mp4")
+        stored = keep.keep(services, gen.run_id, path, f"{folder}/{sha[:2]}/{sha}.mp4", "video/mp4")
     except Unavailable as error:
         words = "Our storage does not answer right now. Nothing is lost: the clip is kept as soon as it does."
         raise Busy(error.operator, marketer=words, retry_after=error.retry_after or STORAGE_PAUSE_S) from error
-    clip = Clip(
+    return Clip(
         id=new_id("clip"),
         run_id=gen.run_id,
         scene_id=gen.scene_id,
@@ -223,12 +213,11 @@ def store_clip(services: Services, gen: Generation, path: Path, footage: Footage
         generation_id=gen.id,
         footage=footage,
     )
-    return StoredClip(clip, stored)
 
 
-def _commit(services: Services, actor: Actor, gen: Generation, stored: StoredClip) -> None:
-    """File, clip, cost, scene and the run's next look are one commit."""
-    clip, cost = stored.clip, gen.cost_micro if gen.cost_micro is not None else gen.reserve_micro
+def _commit(services: Services, actor: Actor, gen: Generation, clip: Clip) -> None:
+    """Clip, cost, scene and the run's next look are one commit."""
+    cost = gen.cost_micro if gen.cost_micro is not None else gen.reserve_micro
     with services.store.write() as tx:
         run = tx.runs.get(gen.run_id, lock=True)
         scene = tx.scenes.get(gen.scene_id)
@@ -238,7 +227,6 @@ def _commit(services: Services, actor: Actor, gen: Generation, stored: StoredCli
         # Further takes are brought home after the clip that was ordered.
         more = actor.now if gen.result.takes else None
         gen = transition_generation(tx, actor, gen, _G.FETCHED, cost_micro=cost, clip_id=clip.id, next_at=more)
-        keep.note(tx, run, stored.file, actor.now)
         if run is None:
             return
         if scene is not None and _is_for(gen, scene) and not placeholder:

@@ -16,7 +16,6 @@ from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.domain.records import Clip, Generation
 from pipelines.domain.state.generation import JobResult
 from pipelines.ports import Job, Tx
-from pipelines.stages.files import keep
 from pipelines.stages.generations import fetch
 from pipelines.stages.kernel import leases
 from pipelines.stages.kernel.services import Services
@@ -39,8 +38,8 @@ def bring_next(services: Services, actor: Actor, gen: Generation) -> None:
     try:
         with leases.renewed(services, "generations", gen.id, actor.lease or ""):
             footage = _download(services, gen, path)
-            stored = fetch.store_clip(services, gen, path, footage)
-        _go_on(services, actor, gen, stored)
+            clip = fetch.keep_clip(services, gen, path, footage)
+        _go_on(services, actor, gen, clip)
     except _KnownAlready:
         _go_on(services, actor, gen, None)
     except Permanent as error:
@@ -83,9 +82,7 @@ def _download(services: Services, gen: Generation, path: Path) -> Footage:
     return found[-1]
 
 
-def _go_on(
-    services: Services, actor: Actor, gen: Generation, stored: fetch.StoredClip | None, *, lost: str | None = None
-) -> None:
+def _go_on(services: Services, actor: Actor, gen: Generation, clip: Clip | None, *, lost: str | None = None) -> None:
     """One commit: the take, if it is one, and what is left."""
     left = gen.result.takes[1:]
     now = services.clock.now()
@@ -93,11 +90,8 @@ def _go_on(
         changes = {"result": replace(gen.result, takes=left), "next_at": now if left else None, "attempts": 0}
         if not tx.generations.change(gen.id, actor.fence(gen.status), **changes, **FREE):
             raise LostLease(gen.id)
-        if stored is not None:
-            run = tx.runs.get(gen.run_id)
-            keep.note(tx, run, stored.file, now)
-            if run is not None:
-                _add(tx, replace(actor, now=now), gen, stored.clip)
+        if clip is not None and tx.runs.get(gen.run_id) is not None:
+            _add(tx, replace(actor, now=now), gen, clip)
         if lost is not None:
             record(tx, actor, "generation", gen.id, gen.run_id, "take_lost", scene=gen.scene_id, error=lost)
 
