@@ -73,10 +73,9 @@ class RunFilter:
 
     def is_met(self, run: Run) -> bool:
         """Whether the run is one of them."""
-        asked = (self.key_id, self.base_id, self.model, self.shape)
-        has = (run.key_id, run.base_id, run.model, run.shape)
-        right = self.status is None or run.status in self.status
-        return right and all(want is None or want == found for want, found in zip(asked, has, strict=True))
+        said = self.equals()
+        right = run.status in said.pop("status", (run.status,))
+        return right and all(getattr(run, name) == value for name, value in said.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -537,6 +537,8 @@ def test_films_are_narrowed_down_by_model_shape_and_key_and_ordered_by_price(hom
     assert shown("order=dearest")[0] == "Long"
     assert shown("q=fox&shape=9:16&show=moving") == ["Tall"]
     assert shown("key=key_of_nobody") == shown("base=app1&show=done") == []
+    for cursor in ("-inf~x", "nan~x", "-1e300~x", "1e999~x"):
+        assert home.client.get(f"/?order=dearest&cursor={cursor}").status_code < 500
     page = html(home.client.get("/?model=local/animatic&shape=9:16&order=dearest"))
     for chosen in ("local/animatic", "9:16", "dearest"):
         assert f'<option value="{chosen}" selected>' in page

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from pipelines.ports import Rows
+from pipelines.ports import Place, Rows
 
 
 class Made(Protocol):
@@ -43,12 +44,22 @@ def newest_first(
     return found[:limit]
 
 
-def place_of(cursor: str) -> tuple[float, str]:
-    """The moment and the id of the row that a page follows on. Raises ValueError for a cursor that is not ours."""
-    moment, _, last_id = cursor.partition("~")
-    return float(moment), last_id
+def place_of(cursor: str) -> Place:
+    """The moment, or what else a list is ordered by, and the id of the row that a page follows on. Raises ValueError
+    for a cursor that is not ours.
+    """
+    number, _, last_id = cursor.partition("~")
+    at = float(number)
+    if not 0 <= at < math.inf:
+        raise ValueError(f"no place in a list: {cursor}")
+    return at, last_id
+
+
+def cursor_at(place: Place) -> str:
+    """Where the page goes on that follows on this place."""
+    return f"{place[0]!r}~{place[1]}"
 
 
 def cursor_after(last: Made) -> str:
     """Where the page goes on that follows on this row."""
-    return f"{last.created_at!r}~{last.id}"
+    return cursor_at((last.created_at, last.id))

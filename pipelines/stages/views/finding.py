@@ -10,7 +10,7 @@ from pipelines.domain.errors import Unavailable
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
 from pipelines.ports import FoundRuns, Place, RunFilter, Tx
-from pipelines.stages.kernel.paging import cursor_after, place_of
+from pipelines.stages.kernel.paging import cursor_after, cursor_at, place_of
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.search.indexing import SEARCHED_S
 from pipelines.stages.search.ranking import DEEP, Near, fused, near
@@ -104,7 +104,7 @@ def _said_in(tx: Tx, asked: _Asked, limit: int, after: Place | None) -> FoundRun
 
 
 def _further(found: FoundRuns) -> str | None:
-    return f"{found.end[0]!r}~{found.end[1]}" if found.end else None
+    return cursor_at(found.end) if found.end else None
 
 
 def _by_both(services: Services, asked: _Asked, films: Sequence[Near], listed_at: float, told: int) -> FoundPage:

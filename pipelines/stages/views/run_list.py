@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from pipelines.domain.records import Run
 from pipelines.ports import RunFilter, RunOrder, Tx
-from pipelines.stages.kernel.paging import cursor_after, newest_first, place_of
+from pipelines.stages.kernel.paging import cursor_after, cursor_at, newest_first, place_of
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.views.documents import RunSummary
 from pipelines.stages.views.run_view import short_pictures, summary
@@ -40,7 +40,7 @@ def list_runs(
     those that have no quote. A page may have few runs, or none, and a cursor all the same. Of a record the filter tells
     the status only. Raises ValueError for a cursor that is not ours.
     """
-    narrows = (wanted.key_id, wanted.base_id, wanted.model, wanted.shape) != (None,) * 4
+    narrows = bool(wanted.equals().keys() - {"status"})
     with services.store.read() as tx:
         if record is None and (dearest or narrows):
             runs, more = _narrowed(tx, wanted, since, until, limit, cursor, dearest=dearest)
@@ -90,9 +90,5 @@ def _narrowed(
     rows = {run.id: run for run in tx.runs.find(id=found.ids[:limit])} if found.ids else {}
     runs = [rows[run_id] for run_id in found.ids[:limit]]
     if len(found.ids) <= limit:
-        return runs, f"{found.end[0]!r}~{found.end[1]}" if found.end else None
-    return runs, _cursor(by, runs[-1])
-
-
-def _cursor(by: RunOrder, last: Run) -> str:
-    return cursor_after(last) if by == "created_at" else f"{getattr(last, by)}~{last.id}"
+        return runs, cursor_at(found.end) if found.end else None
+    return runs, cursor_at((getattr(runs[-1], by), runs[-1].id))
