@@ -157,7 +157,7 @@ class Scene:
         storage, and addresses of what was not brought there yet. Those of its whole order are among them.
         """
         left_out = self.settings.left_out or LeftOut()
-        start = None if self.must_start else left_out.first_frame or self.settings.first_frame
+        start = None if self.must_start else self.settings.first_frame
         return tuple(filter(None, (start, *self.references, *left_out.references)))
 
     def with_pictures(self, brought: Mapping[str, str]) -> Scene:

@@ -43,7 +43,7 @@ def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: SceneChang
     said_anew = (wish.caption, wish.narration) != (before.caption, before.narration)
     one = order_of_one(order, wish, languages=len(order.languages) if said_anew else 1)
     made = plan_run.plan_order(services, one, [alone(wish)], follows=follows(scene))
-    if made.scenes[0].continues and not scene.continues:
+    if made.scenes[0].continues:
         _must_have_clip_before(tx, scene)
     said = replace(scene, caption=made.scenes[0].caption, narration=made.scenes[0].narration)
     made = without_speech(made) if lines.is_bought(services, tx, run, said) else made
@@ -56,7 +56,7 @@ def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: SceneChang
 def _must_have_clip_before(tx: Tx, scene: Scene) -> None:
     before = tx.scenes.find(run_id=scene.run_id, number=scene.number - 1)[0]
     clip = tx.clips.get(before.clip_id) if before.clip_id else None
-    if clip is not None and clip.last_frame is None and clip.deleted_at is not None:
+    if clip is not None and clip.deleted_at is not None:
         gone = (
             f"The clip of scene {before.number} is not kept any more, so nothing can start from its last picture. Make "
             "that scene again first."

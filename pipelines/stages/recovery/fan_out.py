@@ -140,7 +140,10 @@ def _bring_pictures(services: Services, actor: Actor, run: Run, scenes: Sequence
                 settings=brought.settings,
                 status=brought.status,
                 error=brought.error,
+                updated_at=actor.now,
             )
+            if brought.error:
+                record(tx, actor, "scene", scene.id, run.id, "note", sentence=f"Scene {scene.number}: {brought.error}")
     return bool(waiting)
 
 

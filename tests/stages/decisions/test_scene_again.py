@@ -57,6 +57,8 @@ def test_a_picture_that_is_not_there_buys_nothing_and_another_one_may_do(harness
     assert stopped.status is RunStatus.NEEDS_ATTENTION
     assert "There is nothing at this address" in (stopped.error or "")
     assert [scene.status for scene in harness.scenes(run)] == [SceneStatus.DONE, SceneStatus.FAILED]
+    (note,) = [event for event in harness.events(run, "note") if "picture" in str(event.detail.sentence)]
+    assert "Scene 2" in str(note.detail.sentence)
     assert len(harness.bought) == 2
     assert again(harness, run, 2, {"references": (OTHER,)}).status is RunStatus.DONE
     assert len(harness.bought) == 3
@@ -93,6 +95,25 @@ def test_a_scene_may_start_from_the_last_picture_before_it_and_be_joined_in_anot
     again(harness, run, 2, {"continues": False, "transition": None})
     assert harness.vendor().bought[-1].request.first_frame is None
     assert (harness.scenes(run)[1].continues, harness.scenes(run)[1].transition) == (False, None)
+
+
+@pytest.mark.parametrize("continues", [False, True])
+def test_nothing_starts_from_the_last_picture_of_a_clip_that_is_not_kept_any_more(
+    harness: StageHarness, continues: bool
+) -> None:
+    """Also where it was cut out once, for a scene that went on from it."""
+    _, run = harness.film(Prompt="A ship\nIt sails on")
+    again(harness, run, 2, {"continues": True})
+    if not continues:
+        again(harness, run, 2, {"continues": False})
+    ship = harness.scenes(run)[0].clip_id
+    assert ship is not None
+    with harness.services.store.write() as tx:
+        tx.clips.change(ship, deleted_at=harness.clock.now())
+    bought = len(harness.bought)
+    with pytest.raises(InvalidOrder, match="Make that scene again first"):
+        regenerate.regenerate(harness.services, run.id, 2, {"continues": True, "prompt": "It comes home"}, "page")
+    assert (len(harness.bought), harness.held()) == (bought, 0)
 
 
 def test_what_cannot_be_is_said_with_its_price_and_before_anything_changes(harness: StageHarness) -> None:
