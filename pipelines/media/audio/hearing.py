@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -41,7 +41,7 @@ SILENT_DB = -70.0
 
 _AT_ONCE = 2
 _LAYOUTS = {1: "mono", 2: "stereo"}
-_EDITION = 1
+_EDITION = 2
 """One more when it is listened otherwise: what was heard before is not taken for it."""
 _SHORTEST_SILENCE_S = 0.1
 _LEAST_LUFS, _GATE_LU = -70.0, -10.0
@@ -65,8 +65,8 @@ class Sound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundTrack:
-    """All packets of a film's sound, and how they are decoded. `samples` of it are heard, `priming` samples after its
-    beginning, `rate` in a second.
+    """A film's sound in `count` packets, and how they are decoded. `samples` of it are heard, `priming` samples after
+    its beginning, `rate` in a second. `packets` reads those from one place to another.
     """
 
     config: bytes
@@ -74,13 +74,14 @@ class SoundTrack:
     channels: int
     priming: int
     samples: int
-    packets: Sequence[bytes]
+    count: int
+    packets: Callable[[int, int], Sequence[bytes]]
 
     def reach(self, begin: int, end: int) -> tuple[int, int, int]:
         """For a stretch in samples: from which sample on it is heard, and the packets that are decoded for that."""
         low = max(0, begin - RUN_UP * (self.rate // 10))
         first = max(0, (low + self.priming) // PACKET - WARM_UP)
-        return low, first, min(len(self.packets), -(-(end + self.priming) // PACKET))
+        return low, first, min(self.count, -(-(end + self.priming) // PACKET))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +156,16 @@ def _kept(place: Path) -> Heard:
 def _mark(track: SoundTrack, begin: int, end: int) -> str:
     """A name for all that decides what is heard in a stretch."""
     low, first, last = track.reach(begin, end)
-    places = (low + track.priming - first * PACKET, begin - low, end - low)
+    places = (low == 0, low + track.priming - first * PACKET, begin - low, end - low)
     digest = hashlib.sha256(repr((_EDITION, track.rate, track.channels, track.config, places)).encode())
-    for packet in track.packets[first:last]:
+    for packet in track.packets(first, last):
         digest.update(len(packet).to_bytes(4) + packet)
     return digest.hexdigest()[:32]
 
 
 def _heard(track: SoundTrack, begin: int, end: int) -> Heard:
     low, first, last = track.reach(begin, end)
-    blocks = list(decoded(track.config, track.packets[first:last]))
+    blocks = list(decoded(track.config, track.packets(first, last)))
     if len(blocks) != last - first or {len(block) for block in blocks} != {track.channels}:
         raise damaged("its sound is not what it says")
     samples = np.concatenate(blocks, axis=1)[:, low + track.priming - first * PACKET :][:, : end - low]

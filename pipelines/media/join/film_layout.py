@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.media.audio.sound_joins import Zone
 from pipelines.media.clips.prepared_clip import PreparedClip
-from pipelines.media.join.film_sound import SoundPlan, all_packets, kept, spoken
+from pipelines.media.join.film_sound import SoundPlan, kept, packets_between, spoken
 from pipelines.media.join.table_join import Frames, SoundFormat, Stretch, frames_of, whole
 from pipelines.media.mp4.aac import PACKET
 from pipelines.media.mp4.boxes import Ints
@@ -41,7 +41,7 @@ def stretches(bodies: Sequence[Body], score: SoundPlan | None, voice: SoundForma
     """The film: pieces as they lie in their files when only hard cuts join them, else picture and sound by turns."""
     if all(body.untouched for body in bodies):
         return list(_as_they_lie(bodies, score))
-    packets = all_packets([body.piece for body in bodies], score) if score else []
+    packets = packets_between([body.piece for body in bodies], score, 0, score.total) if score else []
     return list(by_turns(bodies, packets, voice))
 
 

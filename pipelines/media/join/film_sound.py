@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -72,13 +73,15 @@ def render_sound(draft: FilmDraft, at: int, ready: Path) -> None:
 
     spans = _spans(pieces, slots, split, voice, film.total)
     zones = {span: zone(film, span, ready) for span in spans if is_there(*film.heard(span))}
+    there_already = SoundPlan(shares=tuple(split), total=film.total, zones=tuple(zones.values()))
     track = SoundTrack(
         config=kind.config,
         rate=film.rate,
         channels=film.channels,
         priming=voice.priming,
         samples=min(film.total * PACKET - voice.priming, int(slots[-1].stop * pieces[0].frame * film.rate)),
-        packets=all_packets(pieces, SoundPlan(shares=tuple(split), total=film.total, zones=tuple(zones.values()))),
+        count=film.total,
+        packets=partial(packets_between, pieces, there_already),
     )
     for begin, end in stretches_heard(slots, pieces[0].frame, track.rate, track.samples):
         _, first, last = track.reach(begin, end)
@@ -177,14 +180,19 @@ def kept(share: Share, end: int, zones: Sequence[Zone]) -> tuple[int, int]:
     return (low, high) if low < high else (low, low)
 
 
-def all_packets(pieces: Sequence[PreparedClip], found: SoundPlan) -> list[bytes]:
-    """Every packet of the film, in order."""
+def packets_between(pieces: Sequence[PreparedClip], found: SoundPlan, first: int, last: int) -> list[bytes]:
+    """The packets of the film from one place to another, in order."""
     packets: list[bytes] = []
     for piece, share in zip(pieces, found.shares, strict=True):
-        packets += packets_of(piece, share.first, share.first + share.count)
-        packets += [share.silent_packet] * share.silence
+        end, place = share.start + share.count, share.first - share.start
+        low, high = max(first, share.start), min(last, end)
+        if low < high:
+            packets += packets_of(piece, low + place, high + place)
+        packets += [share.silent_packet] * max(0, min(last, end + share.silence) - max(first, end))
     for each in found.zones:
-        packets[each.first : each.last] = each.packets
+        low, high = max(first, each.first), min(last, each.last)
+        if low < high:
+            packets[low - first : high - first] = each.packets[low - each.first : high - each.first]
     return packets
 
 

@@ -148,7 +148,8 @@ def _listened(piece: PreparedClip, slots: Sequence[Slot], ready: Path | None) ->
         channels=piece.sound.channels,
         priming=piece.priming,
         samples=max(0, min(heard, int(piece.seconds * piece.sound.rate))),
-        packets=tuple(packets_of(piece)),
+        count=len(piece.audio.sizes),
+        packets=lambda first, last: tuple(packets_of(piece, first, last)),
     )
     return listen(track, stretches_heard(slots, piece.frame, track.rate, track.samples), ready)
 
