@@ -90,11 +90,16 @@ class _Teller:
             self._changed.wait_for(lambda: self._told >= asked, seconds)
 
     def _run(self) -> None:
-        while (asked := self._next()) is not None:
-            self.publish()
+        try:
+            while (asked := self._next()) is not None:
+                self.publish()
+                with self._changed:
+                    self._told = asked
+                    self._changed.notify_all()
+        finally:
+            # Whatever ended it, the next word starts another.
             with self._changed:
-                self._told = asked
-                self._changed.notify_all()
+                self._busy = False
 
     def _next(self) -> int | None:
         with self._changed:
@@ -126,8 +131,8 @@ class _Listener:
     def wait(self, seconds: float) -> bool:
         """Whoever cannot hear assumes that something was said."""
         deaf = not self._hears
-        heard = self._heard.wait(min(seconds, UNHEARD_S) if deaf else seconds)
-        self._heard.clear()
+        if heard := self._heard.wait(min(seconds, UNHEARD_S) if deaf else seconds):
+            self._heard.clear()
         return heard or deaf
 
     def stop(self) -> None:
