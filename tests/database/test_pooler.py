@@ -22,7 +22,7 @@ from pipelines.ports import Commits
 from pipelines.wakeups import RedisWakeups
 from tests.conftest import needs
 from tools.chaos.outages import own_redis, own_redis_at
-from tools.postgres import Postgres
+from tools.postgres import Postgres, somebody
 from tools.stack import Stack, free_port, until
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -45,10 +45,9 @@ def pooler(postgres: Postgres, tmp_path: Path) -> Iterator[int]:
     port = free_port()
     path = tmp_path / "pgbouncer.ini"
     path.write_text(CONFIG.format(port=postgres.port, listen=port))
-    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
-    process = subprocess.Popen([*prefix, str(PGBOUNCER), str(path)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([str(PGBOUNCER), str(path)], stderr=subprocess.DEVNULL, **somebody())
     try:
         until(lambda: _is_open(port), "PgBouncer")
         yield port
