@@ -153,8 +153,10 @@ class Supervisor:
                     continue
                 if child in self._leaving:
                     self._leaving.remove(child)
+                    logger.info("%s (pid %s) was replaced and ended with status %s", child.owner, child.pid, status)
                     self._leave(child)
                 elif status == 0 and not self._is_needed(child, JUST_NOW_S):
+                    logger.info("%s (pid %s) had nothing to do", child.owner, child.pid)
                     self._leave(child)
                 else:
                     self._replace(child, status)
@@ -188,7 +190,6 @@ class Supervisor:
         return child.queue is None or time.monotonic() - self._needed.get(child.queue, -math.inf) < within_s
 
     def _leave(self, child: Child) -> None:
-        logger.info("%s (pid %s) had nothing to do", child.owner, child.pid)
         self._free(child.owner)
         child.pid = 0
 

@@ -103,7 +103,9 @@ def poll_due(
 
 
 def _traced(services: Services, due: Sequence[Generation]) -> dict[str, Run]:
-    """The runs that a sweep is linked to, by their ids; none where nobody traces, because reading them takes time."""
+    """The runs that a sweep is linked to, by their ids, whose owners its lines tell too; none where nobody traces,
+    because reading them takes time.
+    """
     if not trace.is_on():
         return {}
     with services.store.read() as tx:
