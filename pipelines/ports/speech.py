@@ -42,6 +42,11 @@ class Speech(Protocol):
     def default_voice(self) -> str:
         """Who speaks where nobody says otherwise."""
 
+    def voice_for(self, language: str) -> str:
+        """Who speaks a language (BCP 47) where nobody names a voice: the one of `default_voice`, or another that costs
+        nothing either where that one does not have the language.
+        """
+
     def unknown(self, voice: str) -> str | None:
         """Why there is no such voice here; None for one that there is."""
 

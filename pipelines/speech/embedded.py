@@ -16,6 +16,7 @@ from typing import IO
 from pipelines.domain.errors import NotConfigured, ProviderFailed, Unavailable
 from pipelines.domain.footage import Word
 from pipelines.domain.planning.narration import Line, Said, is_english
+from pipelines.ports import KnownVoice
 
 VOICE = "local/heart"
 LONGEST_S = 60.0
@@ -30,14 +31,17 @@ def silent() -> str | None:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if not missing:
         return None
-    return (
-        "The built-in voice cannot be had on this machine, so nothing is spoken. Ask your operator to look at doctor."
-    )
+    return "The built-in voice cannot be had on this machine, so it says nothing. Ask your operator to look at doctor."
+
+
+def speaks(language: str) -> bool:
+    """Whether it has a language (BCP 47): English, in whatever country."""
+    return language.partition("-")[0] == "en"
 
 
 def cannot_say(line: Line) -> str | None:
     """It has one language."""
-    if line.language.partition("-")[0] == "en" and is_english(line.text):
+    if speaks(line.language) and is_english(line.text):
         return None
     return f"{VOICE} speaks English only, and a language is never read in the voice of another."
 
@@ -68,6 +72,11 @@ def speaking() -> Iterator[Narrator]:
         except (subprocess.TimeoutExpired, BrokenPipeError, ValueError):
             process.kill()
             process.wait()
+
+
+def known() -> KnownVoice:
+    """As it is listed."""
+    return KnownVoice(name=VOICE, model="hibari", languages="English", timings=True, minute_micro=0, silent=silent())
 
 
 @dataclass(frozen=True, slots=True)

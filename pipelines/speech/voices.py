@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from importlib import import_module
@@ -12,7 +12,7 @@ from pipelines.domain.errors import NotConfigured
 from pipelines.domain.planning.narration import Line, Said
 from pipelines.ports import KnownVoice, Speaker, Speech
 from pipelines.settings import Settings
-from pipelines.speech import embedded
+from pipelines.speech import embedded, espeak
 from pipelines.speech.catalogue import Chosen, Price, VoiceModel, choose, of_server, shipped
 
 SERVER = "speech"
@@ -28,6 +28,25 @@ class VendorModule(Protocol):
         """A client for the lines of one film."""
 
 
+class LocalVoice(Protocol):
+    """What a module of this room has whose voice speaks on this machine, for nothing."""
+
+    def silent(self) -> str | None:
+        """Why it cannot be had on this machine; None where it can."""
+
+    def cannot_say(self, line: Line) -> str | None:
+        """Why it does not say a line; None where it does."""
+
+    def speaking(self) -> AbstractContextManager[Speaker]:
+        """Call it once for many lines. Raises NotConfigured and Unavailable."""
+
+    def known(self) -> KnownVoice:
+        """As it is listed."""
+
+
+_LOCAL: Mapping[str, LocalVoice] = {embedded.VOICE: embedded, espeak.VOICE: espeak}
+
+
 class Voices(Speech):
     """ports.Speech."""
 
@@ -39,9 +58,15 @@ class Voices(Speech):
         """SPEECH_VOICE."""
         return self._settings.speech_voice
 
+    def voice_for(self, language: str) -> str:
+        """SPEECH_VOICE. Where that is the built-in voice, espeak-ng speaks what it does not, if it is installed."""
+        if self.default_voice == embedded.VOICE and not embedded.speaks(language) and espeak.speaks(language):
+            return espeak.VOICE
+        return self.default_voice
+
     def unknown(self, voice: str) -> str | None:
         """Why there is no such voice here; None for one that there is."""
-        if voice == embedded.VOICE:
+        if voice in _LOCAL:
             return None
         vendor, _, name = voice.partition("/")
         if vendor not in shipped().vendors:
@@ -56,14 +81,14 @@ class Voices(Speech):
 
     def silent(self, voice: str, today: date) -> str | None:
         """Why a voice that there is cannot speak today; None where it can."""
-        if voice == embedded.VOICE:
-            return embedded.silent()
+        if voice in _LOCAL:
+            return _LOCAL[voice].silent()
         model = self._chosen(voice).model
         return model.ended(today) or (None if model.price_on(today) else _NO_PRICE)
 
     def cannot_say(self, line: Line) -> str | None:
         """Why this line is not for this voice; None where it is. Voices of a service speak what they are asked."""
-        return embedded.cannot_say(line) if line.voice == embedded.VOICE else None
+        return _LOCAL[line.voice].cannot_say(line) if line.voice in _LOCAL else None
 
     def quote_micro(self, line: Line, today: date) -> int:
         """What one try at the line costs at most on that day."""
@@ -78,8 +103,8 @@ class Voices(Speech):
     @contextmanager
     def speaking(self, voice: str) -> Iterator[Speaker]:
         """Call a voice once for many lines. Raises NotConfigured and Unavailable."""
-        if voice == embedded.VOICE:
-            with embedded.speaking() as narrator:
+        if voice in _LOCAL:
+            with _LOCAL[voice].speaking() as narrator:
                 yield narrator
             return
         if reason := self.unknown(voice):
@@ -93,15 +118,8 @@ class Voices(Speech):
 
     def known(self, today: date) -> tuple[KnownVoice, ...]:
         """Every voice that is listed, whether it can be had or not."""
-        heart = KnownVoice(
-            name=embedded.VOICE,
-            model="hibari",
-            languages="English",
-            timings=True,
-            minute_micro=0,
-            silent=embedded.silent(),
-        )
-        return (heart, *(voice for vendor in shipped().vendors for voice in self._known_of(vendor, today)))
+        local = (voice.known() for voice in _LOCAL.values())
+        return (*local, *(voice for vendor in shipped().vendors for voice in self._known_of(vendor, today)))
 
     def _known_of(self, vendor: str, today: date) -> Iterator[KnownVoice]:
         missing = " and ".join(self._missing(vendor))
@@ -126,10 +144,13 @@ class Voices(Speech):
             raise NotConfigured(reason)
         others = [vendor for vendor in shipped().vendors if not self._missing(vendor)]
         more = f"; set up: {', '.join(others)}" if others else ""
+        if self.default_voice == embedded.VOICE:
+            other = f"nobody, because {espeak.PROGRAM} is not here" if espeak.silent() else espeak.VOICE
+            more = f"; other languages than English: {other}{more}"
         return f"{self.default_voice} speaks where Voiceover is ticked{more}"
 
     def _price(self, voice: str, today: date) -> Price | None:
-        return None if voice == embedded.VOICE else self._chosen(voice).model.price_on(today)
+        return None if voice in _LOCAL else self._chosen(voice).model.price_on(today)
 
     def _missing(self, vendor: str) -> list[str]:
         needed = shipped().vendors[vendor].needs

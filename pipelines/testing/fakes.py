@@ -279,6 +279,7 @@ class ScriptedWriter:
 
 class ScriptedSpeech(Speech):
     """The voice `local/heart`, and `acme/anna` who costs `price_micro` a line. Two and a half words take a second.
+    `abroad` speaks what is not English where nobody names a voice, and costs nothing.
 
     `fail` is raised once for a line that holds its words; `said` are the lines in their order, `calls` who was called.
     """
@@ -290,6 +291,7 @@ class ScriptedSpeech(Speech):
         self.calls: list[str] = []
         self.fail: dict[str, ReelgridError] = {}
         self.away: str | None = None
+        self.abroad: str | None = None
         self.meanwhile: Callable[[], object] | None = None
         """Done once, before the next line is said."""
 
@@ -298,23 +300,27 @@ class ScriptedSpeech(Speech):
         """The free one, unless it was told otherwise."""
         return self._usual
 
+    def voice_for(self, language: str) -> str:
+        """The usual one, and for what is not English the other one."""
+        return self.abroad if self.abroad and not language.startswith("en") else self._usual
+
     def unknown(self, voice: str) -> str | None:
-        """Only two are known."""
-        return None if voice in ("local/heart", "acme/anna") else f"There is no voice {voice!r} here."
+        """Only these are known."""
+        return None if voice in ("local/heart", "acme/anna", self.abroad) else f"There is no voice {voice!r} here."
 
     def silent(self, voice: str, today: date) -> str | None:  # noqa: ARG002 - a port
         """Whether it is away."""
         return self.away
 
     def cannot_say(self, line: Line) -> str | None:
-        """Both speak English, and one of them whatever else it is told."""
+        """All speak English, and one or two of them whatever else they are told."""
         if line.language != "en":
-            return None if line.voice == "acme/anna" else f"{line.voice} speaks English only."
+            return None if line.voice in ("acme/anna", self.abroad) else f"{line.voice} speaks English only."
         return None if is_english(line.text) else f"{line.voice} speaks English only."
 
     def quote_micro(self, line: Line, today: date) -> int:  # noqa: ARG002 - a port
         """The price of a line."""
-        return 0 if line.voice == "local/heart" else self.price_micro
+        return 0 if line.voice in ("local/heart", self.abroad) else self.price_micro
 
     @contextmanager
     def speaking(self, voice: str) -> Iterator[Speaker]:

@@ -1,7 +1,8 @@
-"""A narrated film as the product's own processes make it, with the voice that comes with it and without a key."""
+"""Narrated films as the product's own processes make them, with voices of the machine and without a key."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,17 @@ def test_a_voice_speaks_over_each_scene_and_no_process_of_the_product_has_it_in_
     processes = family(stack)
     assert len(processes) > len(stack.services), "whoever made the film is among them"
     assert {pid: holds(pid) for pid in processes if holds(pid)} == {}
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed on this machine")
+def test_a_film_in_german_is_spoken_by_the_program_that_is_installed(stack: Stack) -> None:
+    wanted = {"Title": "Steg", "Clip Seconds": 4, "Model": "sora/sandbox-list", "Voiceover": True, "Languages": ["de"]}
+    record = stack.add_row(wanted)
+    line = "Das Licht ist überall."
+    scene = {"Prompt": "A lamp on a German pier", "Narration": line, "Scene #": 1, "Status": "Draft"}
+    stack.add_row({"Video": [record], **scene}, "Scenes")
+    result = trigger(stack, record).wait()
+    (cut,) = [cut for cut in result.view["cuts"] if cut["current"]]
+    told = stack.get("/media/" + cut["extras"]["provenance"].partition("/media/")[2]).json()
+    assert [(one["voice"], one["text"]) for one in told["narrator"]] == [("local/espeak", line)]
+    assert "narrator" not in result.row["Status Detail"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.contract.bills import spent_micro
 TODAY = date(2026, 11, 29)
 MISSING = "hibari-tts and onnxruntime are not installed on this machine"
 HERE = pytest.mark.skipif(find_spec("hibari") is None or find_spec("onnxruntime") is None, reason=MISSING)
+PROGRAM = pytest.mark.skipif(which("espeak-ng") is None, reason="espeak-ng is not installed on this machine")
 BOUGHT = [
     "speech/coral",
     "gemini/Kore",
@@ -30,7 +32,7 @@ BOUGHT = [
     "elevenlabs/George",
     "elevenlabs/eleven_multilingual_v2/Sarah",
 ]
-VOICES = [pytest.param("local/heart", marks=HERE), *BOUGHT]
+VOICES = [pytest.param("local/heart", marks=HERE), pytest.param("local/espeak", marks=PROGRAM), *BOUGHT]
 EACH = ["speech/coral", "gemini/Kore", "elevenlabs/George"]
 """One of each vendor."""
 

@@ -22,6 +22,12 @@ on a running deployment.
 | model | languages | about, a minute | when each word is said | from | until |
 |---|---|---|---|---|---|
 | `local/heart` | English | free | told by the voice | – | – |
+| `local/espeak` | those of the program | free | estimated | – | – |
+"""
+LOCAL = """## local
+
+`local/heart` is installed with Reelgrid. `local/espeak` needs the program `espeak-ng` (tried: 1.51) on the machines of
+worker and web process; [which languages it speaks](../how-to/narrate-a-film.md#other-languages-for-nothing).
 """
 _MINUTE_S, _CHARACTERS, _MICRO = 60.0, 840, 1_000_000
 
@@ -30,7 +36,7 @@ def page() -> str:
     """The whole page."""
     rows = "\n".join(row for model in shipped().models for row in _rows(model))
     sections = "\n".join(map(_section, shipped().vendors))
-    return f"{HEAD}{rows}\n\n{sections}"
+    return f"{HEAD}{rows}\n\n{LOCAL}\n{sections}"
 
 
 def _rows(model: VoiceModel) -> Iterator[str]:

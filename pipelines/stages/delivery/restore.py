@@ -26,7 +26,6 @@ from pipelines.stages.films.cuts import as_joined, film_name, films_of
 from pipelines.stages.films.versions import Version, version_of, with_clip
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, found_run, record, touch_run, transition_run, was_decided
-from pipelines.stages.narration import lines
 from pipelines.stages.orders import account_turn
 
 
@@ -75,7 +74,7 @@ def choose(services: Services, run_id: str, number: int, clip_id: str, actor: st
         others = [one for one in tx.scenes.find(run_id=run.id, order="number") if one.id != scene.id]
         chosen = with_clip(tx, run, scene, clip)
         _must_be_quiet(services, tx, run)
-        _must_be_kept(services, tx, run, [chosen, *as_joined(others)])
+        _must_be_kept(tx, run, [chosen, *as_joined(others)])
         _put_back(tx, who, scene, chosen)
         said = f"Scene {number}: an earlier clip was chosen again."
         record(tx, who, "scene", scene.id, run.id, "restored", sentence=said)
@@ -108,7 +107,7 @@ def preview_choice(services: Services, run_id: str, number: int, clip_id: str) -
             if scene.clip_id != clip.id:
                 others = [one for one in tx.scenes.find(run_id=run.id, order="number") if one.id != scene.id]
                 _must_be_quiet(services, tx, run)
-                _must_be_kept(services, tx, run, [with_clip(tx, run, scene, clip), *as_joined(others)])
+                _must_be_kept(tx, run, [with_clip(tx, run, scene, clip), *as_joined(others)])
         except (NotAllowed, TooMany) as error:
             return DecisionPreview(run.id, 0, run.plan, (Problem("clip_id", error.marketer),))
         return DecisionPreview(run.id, 0, run.plan)
@@ -164,7 +163,7 @@ def _must_be_possible(services: Services, tx: Tx, run: Run, scenes: Sequence[Sce
         raise NotAllowed(marketer="It is not known any more of which clips this version was made.")
     each = len(run.known_plan.hooks) * len(run.known_plan.formats)
     if len(version.films) < each * max(1, len({cut.language for cut in version.films})):
-        _must_be_kept(services, tx, run, version.scenes)
+        _must_be_kept(tx, run, version.scenes)
 
 
 def _must_be_quiet(services: Services, tx: Tx, run: Run) -> None:
@@ -181,13 +180,12 @@ def _must_be_quiet(services: Services, tx: Tx, run: Run) -> None:
         raise refusal
 
 
-def _must_be_kept(services: Services, tx: Tx, run: Run, scenes: Sequence[JoinedScene]) -> None:
+def _must_be_kept(tx: Tx, run: Run, scenes: Sequence[JoinedScene]) -> None:
     """Everything that the film is joined from is there: nothing would have to be bought."""
     clips = {clip.id: clip for clip in tx.clips.find(id=sorted({one.clip_id for one in scenes}))}
     if any(one.clip_id not in clips or clips[one.clip_id].deleted_at for one in scenes):
         raise NotAllowed(marketer="Not all clips of this version are kept any more. Make the scene again instead.")
-    voice = lines.voice_of(services, run.known_order)
-    spoken = [one for one in scenes if voice and (one.narration or one.caption)]
+    spoken = [one for one in scenes if run.known_order.voiceover and (one.narration or one.caption)]
     if any(one.sound is None or tx.files.get(one.sound) is None for one in spoken):
         raise NotAllowed(marketer="What the narrator said is not kept any more. Make the scene again instead.")
 

@@ -4,7 +4,8 @@ nothing where they were bought before. Nothing here may fail a film.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.domain.footage import Word
@@ -21,7 +22,7 @@ from pipelines.domain.planning.narration import (
     spoken,
     too_long,
 )
-from pipelines.domain.planning.plan import VOICEOVER, Plan, with_speech
+from pipelines.domain.planning.plan import VOICEOVER, Plan, PlannedScene, with_speech
 from pipelines.domain.planning.translation import is_translated
 from pipelines.domain.records import Purchase, Run, Scene
 from pipelines.ports import Tx
@@ -41,41 +42,65 @@ TRIES = 2
 """The quote is for so many of each line: one may get lost."""
 
 
-def voice_of(services: Services, order: Order) -> str | None:
-    """Who speaks; None where nobody does."""
-    return (order.voice or services.speech.default_voice) if order.voiceover else None
+def _voices(services: Services, order: Order, languages: Sequence[str]) -> Mapping[str, str]:
+    """Who speaks each of the languages, "" of which is the one that nobody named; empty where nobody speaks."""
+    if not order.voiceover:
+        return {}
+    return {language: order.voice or services.speech.voice_for(language or OWN) for language in languages}
+
+
+def _voices_of(services: Services, run: Run) -> Mapping[str, str]:
+    return _voices(services, run.known_order, run.known_plan.languages)
+
+
+def _away(services: Services, voice: str) -> str | None:
+    """Why a voice cannot be had; None where it can."""
+    return services.speech.unknown(voice) or services.speech.silent(voice, services.today)
 
 
 def quoted(services: Services, order: Order, plan: Plan) -> Plan:
-    """The plan with its narrator: a line of the quote, or a sentence why there is none."""
-    voice = voice_of(services, order)
-    if voice is None:
-        return plan
-    if reason := services.speech.unknown(voice) or services.speech.silent(voice, services.today):
-        return replace(plan, warnings=(*plan.warnings, reason))
-    said = [spoken(scene.narration, scene.caption) for scene in plan.scenes if scene.prompt is not None]
-    lines = [Line(text=text, voice=voice, language=plan.languages[0] or OWN) for text in said if text]
-    return _priced(services, plan, voice, lines, shorter.quoted(services, order, plan))
+    """The plan with its narrators: a line of the quote, and a sentence for whoever cannot be had."""
+    voices = _voices(services, order, plan.languages)
+    away = {voice: reason for voice in dict.fromkeys(voices.values()) if (reason := _away(services, voice))}
+    plan = replace(plan, warnings=(*plan.warnings, *away.values()))
+    here = {language: voice for language, voice in voices.items() if voice not in away}
+    return _priced(services, order, plan, here) if here else plan
 
 
-def _priced(services: Services, plan: Plan, voice: str, lines: Sequence[Line], shortened: Sequence[int]) -> Plan:
-    unsaid = [reason for line in lines if (reason := services.speech.cannot_say(line))]
-    # What is still to be written, all scenes or a hook, may say as much as fits.
-    unwritten = [scene for scene in plan.scenes if scene.prompt is None]
-    if not unwritten and len(unsaid) == len(lines):
-        reason = f"Nothing is spoken: {unsaid[0]}" if unsaid else NOTHING_TO_SAY
-        plan = replace(plan, warnings=(*plan.warnings, reason))
-        if not lines:
-            return plan
+def _priced(services: Services, order: Order, plan: Plan, voices: Mapping[str, str]) -> Plan:
+    """`voices`: who speaks each language that has somebody."""
     own, *others = plan.languages
-    asked = [*lines, *(_longest(voice, own, scene.seconds) for scene in unwritten)]
-    plan, spoken_in = _with_silent(services, plan, voice, others)
     said = [scene for scene in plan.scenes if scene.prompt is None or spoken(scene.narration, scene.caption)]
-    translated = [_longest(voice, language, scene.seconds) for language in spoken_in for scene in said]
-    count = len(asked) - len(unsaid) + len(translated)
-    micro = sum(services.speech.quote_micro(line, services.today) for line in (*asked, *translated)) * TRIES
-    label = f"{VOICEOVER}{count} × {voice}{f', {len(shortened)} of them said shorter' if shortened else ''}"
-    return with_speech(plan, label, micro + sum(shortened)) if count else plan
+    if not said:
+        return replace(plan, warnings=(*plan.warnings, NOTHING_TO_SAY))
+    plan, asked = _own_lines(services, plan, voices[own], said) if own in voices else (plan, [])
+    shortened = shorter.quoted(services, order, plan) if asked else ()
+    plan, spoken_in = _with_silent(services, plan, voices, others)
+    asked += [_longest(voices[language], language, scene.seconds) for language in spoken_in for scene in said]
+    if not asked:
+        return plan
+    counted = ", ".join(f"{count} × {voice}" for voice, count in Counter(line.voice for line in asked).items())
+    label = f"{VOICEOVER}{counted}{f', {len(shortened)} of them said shorter' if shortened else ''}"
+    micro = sum(services.speech.quote_micro(line, services.today) for line in asked) * TRIES
+    return with_speech(plan, label, micro + sum(shortened))
+
+
+def _own_lines(services: Services, plan: Plan, voice: str, scenes: Sequence[PlannedScene]) -> tuple[Plan, list[Line]]:
+    """What a voice says over scenes in the plan's own language, and the plan with a sentence where that is nothing.
+    What is still to be written, all scenes or a hook, may say as much as fits.
+    """
+    own = plan.languages[0] or OWN
+    texts = [spoken(scene.narration, scene.caption) if scene.prompt is not None else None for scene in scenes]
+    lines = [
+        Line(text=text, voice=voice, language=own) if text else _longest(voice, own, scene.seconds)
+        for text, scene in zip(texts, scenes, strict=True)
+    ]
+    reasons = [services.speech.cannot_say(line) for line in lines]
+    asked = [line for line, reason in zip(lines, reasons, strict=True) if not reason]
+    if not asked:
+        begin = f"The film in {named(own)} has no narrator" if plan.languages[1:] else "Nothing is spoken"
+        plan = replace(plan, warnings=(*plan.warnings, f"{begin}: {reasons[0]}"))
+    return plan, asked
 
 
 def _longest(voice: str, language: str, seconds: float) -> Line:
@@ -83,9 +108,12 @@ def _longest(voice: str, language: str, seconds: float) -> Line:
     return Line(text=" " * most_characters(seconds), voice=voice, language=language or OWN)
 
 
-def _with_silent(services: Services, plan: Plan, voice: str, languages: Sequence[str]) -> tuple[Plan, list[str]]:
-    """The languages that a voice speaks, and the plan with a sentence for each other one."""
-    reasons = {one: services.speech.cannot_say(Line(voice=voice, language=one)) for one in languages}
+def _with_silent(
+    services: Services, plan: Plan, voices: Mapping[str, str], languages: Sequence[str]
+) -> tuple[Plan, list[str]]:
+    """The languages that somebody speaks, and the plan with a sentence for each other one."""
+    asked = [Line(voice=voices[language], language=language) for language in languages if language in voices]
+    reasons = {line.language: services.speech.cannot_say(line) for line in asked}
     silent = tuple(
         f"The film in {named(language)} has no narrator: {reason}" for language, reason in reasons.items() if reason
     )
@@ -97,9 +125,8 @@ def priced(services: Services, tx: Tx, run: Run, scene: Scene, *, at_most: int |
     """The scene with what its lines may cost; nothing where the account has bought them before. `at_most` is what was
     agreed to be charged, whatever the price list says by now.
     """
-    voice = voice_of(services, run.known_order)
-    scene = shorter.remembered(tx, run, scene) if voice else scene
-    unbought = list(_unbought(services, tx, run, scene, voice))
+    scene = shorter.remembered(tx, run, scene) if run.known_order.voiceover else scene
+    unbought = list(_unbought(services, tx, run, scene))
     micro = sum(services.speech.quote_micro(line, services.today) for line in unbought) * TRIES
     if unbought:
         micro += shorter.still_to_buy(services, run, scene)
@@ -112,19 +139,18 @@ def priced(services: Services, tx: Tx, run: Run, scene: Scene, *, at_most: int |
 
 def is_bought(services: Services, tx: Tx, run: Run, scene: Scene) -> bool:
     """Whether the account of a run has all that is said over the scene already, in every language."""
-    voice = voice_of(services, run.known_order)
-    if voice is None or spoken(scene.narration, scene.caption) is None:
+    if not run.known_order.voiceover or spoken(scene.narration, scene.caption) is None:
         return False
     scene = shorter.remembered(tx, run, scene)
-    return next(_unbought(services, tx, run, scene, voice), None) is None
+    return next(_unbought(services, tx, run, scene), None) is None
 
 
-def _unbought(services: Services, tx: Tx, run: Run, scene: Scene, voice: str | None) -> Iterator[Line]:
+def _unbought(services: Services, tx: Tx, run: Run, scene: Scene) -> Iterator[Line]:
     """The lines of a scene that are still to be bought, in every language of its films."""
-    if voice is None or not spoken(scene.narration, scene.caption):
+    if not spoken(scene.narration, scene.caption):
         return
     own = run.known_plan.languages[0]
-    for language in run.known_plan.languages:
+    for language, voice in _voices_of(services, run).items():
         known = language == own or is_translated(run.known_order, scene, language)
         line = line_of(scene.in_language(language), voice, language) if known else None
         line = line or _longest(voice, language, scene.seconds)
@@ -137,25 +163,28 @@ def _unbought(services: Services, tx: Tx, run: Run, scene: Scene, voice: str | N
 
 def order_lines(services: Services, tx: Tx, actor: Actor, run: Run, scenes: Sequence[Scene]) -> None:
     """A purchase for each line that nobody has bought yet; scenes whose line is there get it at once."""
-    voice = voice_of(services, run.known_order)
-    if voice is None or services.speech.unknown(voice) or services.speech.silent(voice, services.today):
-        return
-    problems: dict[str, None] = {}
-    for wanted, shown, line in _said(run, scenes, voice):
+    voices = _voices_of(services, run)
+    away = {voice for voice in set(voices.values()) if _away(services, voice)}
+    unsaid: dict[str, list[str]] = {}
+    for wanted, shown, line in _said(run, scenes, voices):
+        if line.voice in away:
+            continue
         if shown.sound is not None and tx.files.get(shown.sound) is not None:
             continue
         # Its file may have outlived its retention: then the line is there no more than one never said.
         forget(tx, wanted)
         if reason := services.speech.cannot_say(line):
-            if wanted.language not in wanted.scene.translations:
-                problems[f"Scene {wanted.scene.number} has no narrator. {reason}"] = None
+            # Of a language that the voice does not have at all, the plan says so.
+            if not services.speech.cannot_say(replace(line, text="")):
+                unsaid.setdefault(reason, []).append(wanted.name)
         elif (ready := _fitting(services, tx, actor, run, wanted, line)) is not None:
             cost = services.speech.quote_micro(ready, services.today)
             new = purchases.planned(actor, run, "speech", fingerprint(ready, run.account_id), cost)
             bought = purchases.ordered(tx, actor, replace(new, request=ready))
             if bought.status is _G.FETCHED:
                 give(tx, actor.now, run, wanted, bought)
-    warn(tx, run, tuple(problems))
+    told = (f"Scene {', '.join(names)} has no narrator. {reason}" for reason, names in unsaid.items())
+    warn(tx, run, tuple(told))
 
 
 def _fitting(services: Services, tx: Tx, actor: Actor, run: Run, wanted: Wanted, line: Line) -> Line | None:
@@ -226,10 +255,9 @@ def words_of(tx: Tx, sound: str) -> tuple[Word, ...]:
 
 def waits(tx: Tx, services: Services, run: Run, scenes: Sequence[Scene], language: str | None = None) -> bool:
     """Whether a line of the films is still on its way; of those in one `language`, where that is named."""
-    voice = voice_of(services, run.known_order)
     missing = [
         (wanted, line)
-        for wanted, scene, line in (_said(run, scenes, voice) if voice else ())
+        for wanted, scene, line in _said(run, scenes, _voices_of(services, run))
         if scene.sound is None and language in (None, wanted.language)
     ]
     marks = [fingerprint(line, run.account_id) for _, line in missing]
@@ -243,7 +271,8 @@ def waits(tx: Tx, services: Services, run: Run, scenes: Sequence[Scene], languag
 def wanted_by(tx: Tx, run: Run, bought: Purchase) -> Sequence[Wanted]:
     """The scenes of a run that wait for a purchase, each in its language."""
     current = tx.runs.get(run.id) or run
-    found = _said(current, tx.scenes.find(run_id=run.id, order="number"), bought.request.voice)
+    voices = dict.fromkeys(current.known_plan.languages, bought.request.voice)
+    found = _said(current, tx.scenes.find(run_id=run.id, order="number"), voices)
     return [
         wanted
         for wanted, scene, line in found
@@ -251,10 +280,12 @@ def wanted_by(tx: Tx, run: Run, bought: Purchase) -> Sequence[Wanted]:
     ]
 
 
-def _said(run: Run, scenes: Sequence[Scene], voice: str) -> Iterator[tuple[Wanted, Scene, Line]]:
-    """Every line of the run's films, as far as their words are known: own language first."""
+def _said(run: Run, scenes: Sequence[Scene], voices: Mapping[str, str]) -> Iterator[tuple[Wanted, Scene, Line]]:
+    """Every line of the run's films, as far as their words are known, by who speaks each language: own language
+    first.
+    """
     own = run.known_plan.languages[0]
-    for language in run.known_plan.languages:
+    for language, voice in voices.items():
         for scene in scenes:
             if language != own and not is_translated(run.known_order, scene, language):
                 continue

@@ -1,4 +1,4 @@
-"""Buying spoken lines: the film's narrator is called once and says them one after the other.
+"""Buying spoken lines: each voice of the film is called once and says its lines one after the other.
 
 Each is committed before it is asked for, asked for once, and kept before anything else happens. A line whose answer got
 lost counts as spent; there is one more try inside what was quoted. What was said already is taken: an answer that
@@ -148,19 +148,24 @@ def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Pur
     settled = [_settled(services, actor, run, one) for one in (*open_ones[1:], open_ones[0])]
     still = [one for one in settled if one.status is _G.PLANNED]
     planned = [one for one in still if not _was_said_before(services, actor, run, one, open_ones[0].id)]
-    voice = planned[0].request.voice if planned else ""
-    if planned and (ended := services.speech.silent(voice, services.today)):
-        with services.store.write() as tx:
-            for one in planned:
-                purchases.end(tx, actor, run, one, TERMS, ended, ended)
-    elif planned:
-        with services.speech.speaking(voice) as speaker:
-            for one in planned:
-                _say(services, actor, run, speaker, one, open_ones[0].id)
+    for voice in reversed(dict.fromkeys(one.request.voice for one in reversed(planned))):
+        _say_in(services, actor, run, voice, [one for one in planned if one.request.voice == voice], open_ones[0].id)
     with services.store.write() as tx:
         wake_run(tx, run.id, services.clock.now())
     # Where its own answer got lost it is still open, and is asked for again at once.
     services.store.release("purchases", open_ones[0].id, actor.lease or "", next_at=services.clock.now(), attempts=0)
+
+
+def _say_in(services: Services, actor: Actor, run: Run, voice: str, planned: Sequence[Purchase], leader: str) -> None:
+    """All lines of one voice, which is called once for them."""
+    if ended := services.speech.silent(voice, services.today):
+        with services.store.write() as tx:
+            for one in planned:
+                purchases.end(tx, actor, run, one, TERMS, ended, ended)
+        return
+    with services.speech.speaking(voice) as speaker:
+        for one in planned:
+            _say(services, actor, run, speaker, one, leader)
 
 
 def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: Purchase, leader: str) -> None:

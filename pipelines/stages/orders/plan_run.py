@@ -63,8 +63,7 @@ def plan_order(
     """
     order = counted(order, services.catalogue, services.policy.default_model)
     written = scenes if scenes is not None else (list(order.scenes) or None)
-    voice = lines.voice_of(services, order)
-    if voice and (unknown := services.speech.unknown(voice)) and order.voice:
+    if order.voiceover and order.voice and (unknown := services.speech.unknown(order.voice)):
         raise InvalidOrder([Problem("voice", unknown)])
     body, hooks = parted_scenes(order, written)
     openings = [hooks[letter].prompt if letter in hooks else None for letter in HOOK_LETTERS[1 : order.hooks]]

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from pipelines.domain.airtable.fields import AirtableTable
-from pipelines.domain.errors import Ambiguous, InvalidOrder, NotConfigured, ReelgridError, Refused, Unavailable
+from pipelines.domain.errors import (
+    Ambiguous,
+    InvalidOrder,
+    NotConfigured,
+    ProviderFailed,
+    ReelgridError,
+    Refused,
+    Unavailable,
+)
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Purchase, Run
 from pipelines.stages.decisions import regenerate
 from pipelines.stages.films import equal_films
 from pipelines.stages.orders import plan_run
-from pipelines.testing.fakes import translated
+from pipelines.testing.fakes import ScriptedSpeech, translated
 from pipelines.writers import DeterministicWriter
 from tests.stages.stage_fixtures import STOPPED, StageHarness
 
@@ -144,6 +152,39 @@ def test_the_narrator_speaks_each_language_that_the_voice_has(house: StageHarnes
         in house.cells(record_id)["Status Detail"]
     )
     assert house.balanced()
+
+
+def test_a_second_voice_speaks_what_the_usual_one_does_not_unless_the_row_names_one(house: StageHarness) -> None:
+    speech = cast("ScriptedSpeech", house.services.speech)
+    speech.abroad = "local/espeak"
+    free = {**FILM, "Voiceover": True, "Languages": ["en", "de"]}
+    record_id, run = house.film(**free)
+    assert run.status is RunStatus.DONE, run.error
+    assert sorted((line.language, line.voice) for line in speech.said) == [
+        ("de", "local/espeak"), ("de", "local/espeak"), ("en", "local/heart"), ("en", "local/heart"),
+    ]  # fmt: skip
+    assert sorted(speech.calls) == ["local/espeak", "local/heart"]
+    assert ("Voiceover: 2 × local/heart, 2 × local/espeak", 0) in run.known_plan.lines
+    assert "narrator" not in house.cells(record_id)["Status Detail"]
+    house.make(record_id)
+    assert len(speech.said) == 4
+    _, named = house.film(**free, Voice="acme/anna")
+    assert {line.voice for line in speech.said[4:]} == {"acme/anna"}
+    assert named.status is RunStatus.DONE
+    assert house.balanced()
+
+
+def test_a_voice_that_fails_in_one_language_is_heard_in_the_others(house: StageHarness) -> None:
+    speech = cast("ScriptedSpeech", house.services.speech)
+    speech.abroad = "local/espeak"
+    speech.fail = {translated("Shot 1", "de"): ProviderFailed("no", marketer="It could not be said.")}
+    record_id, run = house.film(**FILM, Voiceover=True, Languages=["en", "de"])
+    assert [cut.language for cut in house.cuts(run)] == ["en", "de"]
+    assert sorted((line.language, line.text) for line in speech.said) == [
+        ("de", translated("Shot 2", "de")), ("en", "Shot 1"), ("en", "Shot 2"),
+    ]  # fmt: skip
+    told = house.cells(record_id)["Status Detail"]
+    assert "Scene 1 in German (de) has no narrator. It could not be said." in told
 
 
 def test_the_same_row_again_buys_nothing_and_an_edited_caption_only_its_own_words(house: StageHarness) -> None:

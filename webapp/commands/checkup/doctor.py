@@ -76,7 +76,8 @@ def all_checks(core: Services) -> Iterator[Finding]:
     fix = "Look at OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL."
     yield _tried("scene writer", core.writer.check, "answers", fix)
     fix = (
-        "Look at SPEECH_VOICE; where onnxruntime has no wheel the built-in voice cannot be had, and nothing is spoken."
+        "Look at SPEECH_VOICE; where onnxruntime has no wheel the built-in voice cannot be had, and without espeak-ng "
+        "local/espeak cannot: then nothing is spoken."
     )
     yield _tried("voiceover", lambda: core.speech.check(core.today), "answers", fix, warning=True)
     if core.signer is not None:
