@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from pipelines.domain.errors import NotAllowed, NotFound
+from pipelines.domain.errors import Busy, NotAllowed, NotFound, TooMany
 from pipelines.domain.records import ApiKey
+from pipelines.ports import Tx
 from pipelines.security import api_keys
 from pipelines.stages.files import revocations
 from pipelines.stages.files.revocations import Revoked
+from pipelines.stages.spending import rate_limits
 from webapp.context import actor, services
 from webapp.errors import HttpProblem
 
@@ -21,6 +23,16 @@ STILL_TWO = (
     "The previous key still works, and there are never more than two. Rotate again when it has ended, or with hours 0 "
     "to end both now."
 )
+
+MOST_LIVE, EVERY_S = 100, 60.0
+"""So many keys of an account, or of the operator, may work before the API makes no more, and so many are made at once
+after a rest; then one every so many seconds, so that what is over stays little, too.
+"""
+TOO_MANY = (
+    f"{MOST_LIVE} keys work already, and no more are made: revoke one that nobody uses, on the page Account or by "
+    "/api/keys/{key_id}/revoke."
+)
+TOO_FAST = "Keys are made too fast. None was made now: use one that you have, or try again after a while."
 
 OTHERS_RUN = (
     "This key has a daily limit, and what it orders now would count for the key that began this film. Decide with that "
@@ -43,8 +55,9 @@ def create(
     account_id: str | None = None,
     day_cap_micro: int | None = None,
     expires_at: float | None = None,
+    bounded: bool = False,
 ) -> NewKey:
-    """A new key."""
+    """A new key. `bounded`: only while there are not too many, and not too fast. Raises NotAllowed and TooMany."""
     core, made = services(), api_keys.new_api_key()
     row = ApiKey(
         id=made.id,
@@ -57,8 +70,22 @@ def create(
         expires_at=expires_at,
     )
     with core.store.write() as tx:
+        if bounded:
+            _must_have_room(tx, account_id, row.created_at)
         tx.keys.add(row)
     return NewKey(row, made.key)
+
+
+def _must_have_room(tx: Tx, account_id: str | None, now: float) -> None:
+    """Whoever makes a key of the same account waits until this transaction ends. Raises NotAllowed and TooMany."""
+    try:
+        rate_limits.acquire(tx, f"keys:{account_id or 'operator'}", now, EVERY_S, MOST_LIVE)
+    except Busy as busy:
+        raise TooMany(busy.operator, marketer=TOO_FAST, retry_after=busy.retry_after, limit="keys") from busy
+    for_ever = tx.keys.count(account_id=account_id, revoked_at=None, expires_at=None)
+    for_now = tx.keys.count(account_id=account_id, revoked_at=None, after={"expires_at": now})
+    if for_ever + for_now >= MOST_LIVE:
+        raise NotAllowed(marketer=TOO_MANY)
 
 
 def rotate(key_id: str, hours: float) -> NewKey:

@@ -26,6 +26,8 @@ DAY_S = 86_400.0
 DAYS, MOST_DAYS = 14, 365
 COMMENTS = 200
 """As many may be made by one link."""
+MOST_LIVE, MOST_EVER = 100, 1_000
+"""So many links of a run may work at a time, and so many may have been made of it."""
 WORDS, NAME = 2_000, 80
 AT_ONCE, EVERY_S = 20, 5.0
 """So many comments and verdicts by one link after a rest, then one every five seconds."""
@@ -34,6 +36,11 @@ TOLD = 100
 SOON_S = 30.0
 """Comments that come together are told to the row together."""
 REVIEWER = "a reviewer"
+TOO_MANY = f"{MOST_LIVE} links of this film work already. Withdraw one that nobody needs any more, then share it."
+USED_UP = (
+    f"{MOST_EVER:,} links of this film were made, and no more are. Pass on one that still works, or make the film "
+    "again: a new run has links of its own."
+)
 GONE = "This link has ended. Ask whoever sent it to you for a new one."
 
 
@@ -49,7 +56,7 @@ class ShareContents:
 
 
 def create(services: Services, run_id: str, actor: str, *, days: int = DAYS, shows_prompts: bool = False) -> Share:
-    """A link to the films of a run. Raises NotFound, and NotAllowed while there is no film."""
+    """A link to the films of a run. Raises NotFound, and NotAllowed while there is no film or there are too many."""
     now = services.clock.now()
     if not 1 <= days <= MOST_DAYS:
         raise InvalidOrder([Problem("days", f"must be 1 to {MOST_DAYS}.")])
@@ -57,6 +64,10 @@ def create(services: Services, run_id: str, actor: str, *, days: int = DAYS, sho
         run = found_run(tx, run_id, lock=True)
         if not films_of(tx, run):
             raise NotAllowed(marketer="There is no film to share yet. Wait until it is ready, then share it.")
+        if tx.shares.count(run_id=run.id) >= MOST_EVER:
+            raise NotAllowed(marketer=USED_UP)
+        if tx.shares.count(run_id=run.id, revoked_at=None, after={"expires_at": now}) >= MOST_LIVE:
+            raise NotAllowed(marketer=TOO_MANY)
         share = Share(
             id=new_id("share"),
             run_id=run.id,

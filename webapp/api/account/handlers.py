@@ -100,7 +100,7 @@ def list_keys(query: PageQuery) -> Reply:
 )
 def create_key(body: KeyOrder) -> Reply:
     """Shown once. It has no right that the key which asks lacks, and lives no longer. A key with a daily limit makes
-    none: together they could spend more.
+    none: together they could spend more. 409 while 100 keys of the account work: revoke one first.
     """
     mine, until = _own_key(), actor().until
     wanted = None if body.expires_in_days is None else services().clock.now() + body.expires_in_days * DAY_S
@@ -114,6 +114,7 @@ def create_key(body: KeyOrder) -> Reply:
         account_id=actor().account_id,
         day_cap_micro=None if body.day_cap_usd is None else to_micro(body.day_cap_usd),
         expires_at=expires_at,
+        bounded=True,
     )
     return _shown(made, 201)
 
