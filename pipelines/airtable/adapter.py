@@ -348,4 +348,4 @@ def _row(record: Record, table: TableNames) -> AirtableRow:
 
 
 def _scene(record: Record, table: TableNames) -> AirtableScene:
-    return fields.airtable_scene(record["id"], table.ours(record["fields"]), table.label_of)
+    return fields.airtable_scene(record["id"], table.ours(record["fields"]), table.label_of, table.columns)

@@ -272,7 +272,7 @@ _SCENES = (
     _out(S.ERROR, _LONG, "Why this scene is not done, and what to do."),
     _out(S.CLIP, _FILES, "The clip."),
     _out(S.CLIP_URL, "url", "Opens the page of the run, with this clip."),
-    _in(S.REGENERATE, "checkbox", "Tick for a new clip of this scene, then a new cut.", **_tick("greenBright")),
+    _in(S.REGENERATE, "checkbox", "Tick for a new clip, as this row says now, then a new cut.", **_tick("greenBright")),
     _out(S.LAST_UPDATE, "dateTime", "When Reelgrid last wrote here.", **_DATE_TIME),
 )  # fmt: skip
 

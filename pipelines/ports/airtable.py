@@ -49,6 +49,8 @@ class AirtableScene:
     """The row of `Videos` it is linked to."""
     problems: tuple[tuple[str, str], ...] = ()
     """(field, sentence) pairs, as in `AirtableRow`."""
+    blank: frozenset[str] = frozenset()
+    """The attributes of the scene whose cell is there and empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.airtable.rows import fields as cells
+from pipelines.airtable.schema import table as spec_of
 from pipelines.domain.airtable.fields import TICKED_TABLES, AirtableTable, SceneField, VersionField, VideoField
 from pipelines.domain.airtable.values import CellFile, difference, files_in
 from pipelines.domain.errors import AirtableDenied, AirtableQuota, RateLimited, RecordGone, ReelgridError, Unavailable
@@ -193,7 +194,11 @@ class MemoryAirtable:
                 with self._call("ticked", table):
                     seen[table] = [(one, self._seen(table, one)) for one in self.tables[table]]
         rows = [cells.airtable_row(*one) for one in seen.get(AirtableTable.VIDEOS, ())]
-        shots = [cells.airtable_scene(*one) for one in seen.get(AirtableTable.SCENES, ())]
+        columns = {item.name for item in spec_of(AirtableTable.SCENES).fields} - self.missing
+        shots = [
+            cells.airtable_scene(record_id, row, columns=columns)
+            for record_id, row in seen.get(AirtableTable.SCENES, ())
+        ]
         return [row for row in rows if row.ticks], [shot for shot in shots if shot.regenerate]
 
     def restores(self, base_id: str) -> list[AirtableVersion]:  # noqa: ARG002 - one base

@@ -118,9 +118,10 @@ def test_a_film_is_approved_edited_made_again_in_one_scene_and_restored(pushed: 
     room.shows(third["id"], "Stale", "Scenes")
     assert len(room.bought("red kite")) == 2, "nothing is bought unasked"
     before = room.cells(record)["Video URL"]
-    room.edit(third["id"], {"Regenerate": True}, "Scenes")
+    room.edit(third["id"], {"Model": "sora/sora-2-pro", "Transition": "Crossfade", "Regenerate": True}, "Scenes")
     until(lambda: room.cells(record).get("Video URL") != before, "a new film", 90)
-    room.shows(third["id"], "Done", "Scenes")
+    again = room.shows(third["id"], "Done", "Scenes")
+    assert (again["Model"], again["Transition"], again["Cost"]) == ("sora/sora-2-pro", "Crossfade", pytest.approx(1.6))
     assert room.bought("red kite")[2:] == ["A red kite at night"]
     room.shows(record, "Done")
 

@@ -161,9 +161,11 @@ def airtable_brand(record_id: str, fields: Mapping[str, Any], label: Label = str
     return AirtableBrand(record_id=record_id, brand=Brand(**found, told=told, notes=notes))
 
 
-def airtable_scene(record_id: str, fields: Mapping[str, Any], label: Label = str) -> AirtableScene:
+def airtable_scene(
+    record_id: str, fields: Mapping[str, Any], label: Label = str, columns: Container[str] = ()
+) -> AirtableScene:
     """A `Scenes` row as a person left it: a row made by hand has no Status yet, which means Draft. Its problems do
-    not stop it from being read.
+    not stop it from being read. An empty cell looks like a field that the base does not have: `columns` it has.
     """
     cells = Cells(fields, label)
     number = cells.number(S.NUMBER, 0, 10_000)
@@ -177,6 +179,9 @@ def airtable_scene(record_id: str, fields: Mapping[str, Any], label: Label = str
         regenerate=cells.flag(S.REGENERATE),
         video_id=linked(fields.get(S.VIDEO)),
         problems=_pairs(cells),
+        blank=frozenset(
+            item.name for item in inputs_of(SceneOrder) if item.label in columns and not getattr(scene, item.name)
+        ),
     )
 
 

@@ -71,6 +71,15 @@ def for_scene(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(Problem(own(problem.field), problem.message) for problem in problems)
 
 
+def for_scene_row(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The same problems under the names of the row of `Scenes` from which one scene is made again."""
+    own = for_scene(problems)
+    return tuple(
+        Problem(SCENE_LABELS.get(one.field, said.field), said.message)
+        for one, said in zip(own, for_row(own), strict=True)
+    )
+
+
 def for_clip(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """The same problems under the names of a request for one clip."""
     return tuple(Problem(CLIP_FIELDS.get(problem.field, problem.field), problem.message) for problem in problems)

@@ -53,6 +53,18 @@ class ClipSettings(ClipShape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowCells:
+    """What a scene's row said when the scene was last made from it, of all that may also be ordered elsewhere."""
+
+    caption: str | None = None
+    narration: str | None = None
+    seconds: float = 0.0
+    references: tuple[str, ...] = ()
+    continues: bool = False
+    transition: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SceneSettings(ClipSettings):
     """The settings of a scene that is kept: with its prices in micro-dollars, and what else decides its request."""
 
@@ -86,6 +98,8 @@ class SceneSettings(ClipSettings):
     """The run that buys everything anew: clips of other runs are not reused."""
     row_prompt: str | None = None
     """The text of its row when another was ordered elsewhere."""
+    row_cells: RowCells | None = None
+    """The rest of its row, once the scene was made again; None while both still say the same."""
     own_resolution: str | None = None
     own_shape: str | None = None
     """What it was ordered again in, where that is not what the film was ordered in."""

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionField, VideoField
-from pipelines.domain.airtable.values import Cell, Cells
-from pipelines.domain.errors import NotAllowed, Permanent, TooMany
+from pipelines.domain.airtable.values import Cell, Cells, shorten
+from pipelines.domain.errors import InvalidOrder, NotAllowed, Permanent, TooMany
 from pipelines.domain.lifecycle import MOVING, RunStatus
-from pipelines.domain.orders.order import SceneChanges
+from pipelines.domain.orders.field_labels import for_scene_row
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import AirtableRow, AirtableScene, AirtableVersion
-from pipelines.stages.base_changes import queue_sweep
+from pipelines.stages.base_changes import queue_sweep, scene_changes
 from pipelines.stages.base_rows import outbox
 from pipelines.stages.decisions import control, regenerate
 from pipelines.stages.delivery import restore
@@ -121,15 +121,16 @@ _ACTIONS: dict[str, Callable[[Services, str, AirtableRow], str]] = {
 
 
 def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | None:
-    """One new clip for the scene of the row, from the text that stands there now."""
+    """One new clip for the scene of the row, as the row says now."""
     note: Cells = {SceneField.REGENERATE.value: False}
     found = scene_of(services, base_id, row.record_id, row.key)
     try:
         if found is None:
             raise NotAllowed(marketer="This scene was never made: tick Generate in its row of Videos.")
-        said = row.scene
-        changes = SceneChanges(prompt=said.prompt, caption=said.caption, narration=said.narration, seconds=said.seconds)
+        changes = scene_changes.changes_of(services, base_id, row, found)
         regenerate.regenerate(services, found.run_id, found.number, changes, ROW)
+    except InvalidOrder as error:
+        note[SceneField.ERROR.value] = shorten(InvalidOrder(for_scene_row(error.problems)).marketer)
     except (Permanent, TooMany) as error:
         note[SceneField.ERROR.value] = error.marketer
     now, table = services.clock.now(), AirtableTable.SCENES

@@ -12,6 +12,7 @@ from pipelines.ports import AirtableScene, Tx
 from pipelines.stages.base_changes import checkboxes
 from pipelines.stages.base_rows import outbox
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.orders import regenerate_scene
 
 HINT = "Changed since its clip was made. Tick Regenerate for a new one; until then the film keeps the old one."
 
@@ -29,9 +30,9 @@ def _mark(services: Services, base_id: str, row: AirtableScene, scene: Scene) ->
     with services.store.write() as tx:
         run = tx.runs.get(scene.run_id, lock=True)
         current = tx.scenes.get(scene.id, lock=True)
-        if not _is_made(tx, run, current):
+        if run is None or not _is_made(tx, run, current):
             return
-        status = SceneStatus.STALE if _differs(row, scene) else SceneStatus.DONE
+        status = SceneStatus.STALE if _differs(row, run, scene) else SceneStatus.DONE
         if current is None or not tx.scenes.change(scene.id, {"status": _OTHER[status]}, status=status):
             return
         fields = {
@@ -46,21 +47,23 @@ def _mark(services: Services, base_id: str, row: AirtableScene, scene: Scene) ->
 _OTHER = {SceneStatus.STALE: SceneStatus.DONE, SceneStatus.DONE: SceneStatus.STALE}
 
 
-def _is_made(tx: Tx, run: Run | None, scene: Scene | None) -> bool:
+def _is_made(tx: Tx, run: Run, scene: Scene | None) -> bool:
     """Only the newest run's scenes; while it moves or waits for approval, edits count for what comes."""
-    if run is None or scene is None or scene.clip_id is None or run.status not in STOPPED:
+    if scene is None or scene.clip_id is None or run.status not in STOPPED:
         return False
     later = tx.runs.find(base_id=run.base_id, record_id=run.record_id, after={"number": run.number}, limit=1)
     return not later
 
 
-def _differs(row: AirtableScene, scene: Scene) -> bool:
-    said = row.scene
+def _differs(row: AirtableScene, run: Run, scene: Scene) -> bool:
+    """Its pictures are not looked at: the link to each is another one every time."""
+    said, known = row.scene, regenerate_scene.cells_of_row(run, scene)
     return (
         said.prompt not in (scene.prompt, prompt_in_row(scene))
-        or (said.caption or None) != (scene.caption or None)
-        or (said.narration or None) != (scene.narration or None)
-        or (said.seconds is not None and said.seconds != scene.seconds)
-        or said.continues != scene.continues
+        or (said.caption or None) != (known.caption or None)
+        or (said.narration or None) != (known.narration or None)
+        or (said.seconds is not None and said.seconds != known.seconds)
+        or said.continues != known.continues
+        or said.transition != known.transition
         or (said.model is not None and said.model != scene.model)
     )

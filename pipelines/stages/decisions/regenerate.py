@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from pipelines.domain.airtable.values import prompt_in_row
 from pipelines.domain.errors import NotAllowed, NotFound, OverBudget
@@ -12,7 +13,7 @@ from pipelines.domain.lifecycle import (
     SceneStatus,
 )
 from pipelines.domain.orders.order import SceneChanges, searchable
-from pipelines.domain.planning.plan import Plan
+from pipelines.domain.planning.plan import Plan, RowCells
 from pipelines.domain.records import Run, Scene
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.ports import Tx
@@ -130,6 +131,7 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
     settings = settings_of(planned, card, scene.settings.style, row_prompt=text_of_row)
     settings = replace(
         settings,
+        row_cells=_cells_of_row(run, scene, changes, from_row=who.name == ROW),
         quiet=must_be_quiet(run, card),
         own_resolution=changes.get("resolution") or scene.settings.own_resolution,
         own_shape=changes.get("aspect_ratio") or scene.settings.own_shape,
@@ -173,6 +175,15 @@ def _have_last_picture(tx: Tx, scene: Scene, now: float) -> None:
     clip = tx.clips.get(before.clip_id) if before.clip_id else None
     if clip is not None and clip.last_frame is None:
         tx.clips.change(clip.id, next_at=now)
+
+
+def _cells_of_row(run: Run, scene: Scene, changes: SceneChanges, *, from_row: bool) -> RowCells | None:
+    """What is not changed by the row leaves its other cells as they were."""
+    if scene.airtable_record_id is None:
+        return None
+    known = regenerate_scene.cells_of_row(run, scene)
+    said: dict[str, Any] = {name: value for name, value in changes.items() if from_row and hasattr(known, name)}
+    return replace(known, **said)
 
 
 def _text_of_row(scene: Scene, changes: SceneChanges, *, from_row: bool) -> str | None:

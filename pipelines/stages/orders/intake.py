@@ -62,9 +62,9 @@ def bring_all(
     return order, brought
 
 
-def bring_pictures(services: Services, addresses: Sequence[str], run: Run) -> dict[str, str]:
+def bring_pictures(services: Services, addresses: Sequence[str], run: Run, *, of_base: bool = False) -> dict[str, str]:
     """By address the storage key of each picture, kept for the run. Raises as `bring_all` does."""
-    carrier = _Carrier(partial(services.intake.bring, of_base=False, account_id=run.account_id), services)
+    carrier = _Carrier(partial(services.intake.bring, of_base=of_base, account_id=run.account_id), services)
     try:
         found = {address: carrier.picture("references", address) for address in addresses}
     except StorageUnavailable as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.money import show, show_enough
 from pipelines.domain.orders.order import MAX_SEED, SceneChanges, changed
-from pipelines.domain.planning.plan import Plan, without_speech
+from pipelines.domain.planning.plan import Plan, RowCells, without_speech
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.films import posters
@@ -62,6 +62,14 @@ def _must_have_clip_before(tx: Tx, scene: Scene) -> None:
             "that scene again first."
         )
         raise InvalidOrder([Problem("scenes[0].continues", gone)])
+
+
+def cells_of_row(run: Run, scene: Scene) -> RowCells:
+    """What its row said when the scene was last made from it: what it is, unless that was ordered elsewhere since."""
+    if scene.settings.row_cells is not None:
+        return scene.settings.row_cells
+    now = scene_order(scene, shared=run.known_order.references)
+    return RowCells(**{cell.name: getattr(now, cell.name) for cell in fields(RowCells)})
 
 
 def shown_price(services: Services, run: Run, plan: Plan) -> int:

@@ -121,7 +121,7 @@ class _Recovery:
         settings = replace(settings, charge_micro=before.charge_micro, quiet=must_be_quiet(self.run, card))
         # Its line is said all the same.
         settings = replace(settings, speech_micro=before.speech_micro, speech_charge_micro=before.speech_charge_micro)
-        settings = replace(settings, said=before.said)
+        settings = replace(settings, said=before.said, row_cells=before.row_cells)
         scene = self._change(model=model, settings=settings, references=planned.references, **changes)
         regenerate_scene.tell(self.tx, self.actor, scene, plan)
         return scene

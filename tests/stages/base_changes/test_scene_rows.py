@@ -1,0 +1,153 @@
+"""`Regenerate` in a row of `Scenes`: everything that a person changed there counts, and nothing that nobody changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.domain.errors import Expired, Unavailable
+from pipelines.domain.footage import Transition
+from pipelines.domain.orders.order import SceneChanges
+from pipelines.domain.records import Run, Scene
+from pipelines.stages.decisions import regenerate
+from tests.stages.people_fixtures import changed, look, pushed
+from tests.stages.stage_fixtures import STOPPED, StageHarness
+
+URL, OTHER = "https://dl.airtable.test/a.png", "https://dl.airtable.test/b.png"
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> StageHarness:
+    harness = pushed(tmp_path)
+    harness.intake.world |= {URL: b"a picture", OTHER: b"another picture"}
+    return harness
+
+
+def picture(url: str) -> list[dict[str, str]]:
+    return [{"id": f"att{url[-5]}", "url": url, "filename": url.rpartition("/")[2], "type": "image/png"}]
+
+
+def tick(harness: StageHarness, number: int, **cells: Any) -> dict[str, Any]:
+    """A person changes the row of a scene and ticks Regenerate; the row afterwards."""
+    row = harness.scene_ids()[number - 1]
+    harness.airtable.edit("Scenes", row, Regenerate=True, **cells)
+    look(harness)
+    after = harness.airtable.cells(row, "Scenes")
+    assert "Regenerate" not in after
+    return after
+
+
+def on_page(harness: StageHarness, run: Run, number: int, wish: SceneChanges) -> None:
+    """Somebody makes the scene again on the run's page."""
+    regenerate.regenerate(harness.services, run.id, number, wish, "page")
+    harness.until(run.id, *STOPPED)
+    harness.settle()
+
+
+def scene(harness: StageHarness, run: Run, number: int) -> Scene:
+    return harness.scenes(run)[number - 1]
+
+
+def test_every_cell_that_was_changed_counts(harness: StageHarness) -> None:
+    _, run = harness.film(Prompt="A cat\nA dog")
+    row = tick(harness, 2, Model="other/film", Transition="Crossfade", Seconds=8, Reference_Image=picture(URL))
+    dog = scene(harness, run, 2)
+    assert (dog.model, dog.transition, dog.seconds) == ("other/film", "Crossfade", 8.0)
+    (bought,) = harness.vendor("other").bought
+    assert bought.request.first_frame is not None
+    assert harness.services.media.stat(bought.request.first_frame) is not None
+    assert (row["Status"], row["Model"], "Error" in row) == ("Done", "other/film", False)
+    # Ticked once more, it is all still there, under another link to the same picture.
+    harness.intake.world[OTHER] = b"a picture"
+    tick(harness, 2, Prompt="A wolf", Reference_Image=picture(OTHER))
+    assert harness.vendor("other").bought[-1].request.first_frame == bought.request.first_frame
+    assert harness.vendor("other").prompts == ["A dog", "A wolf"]
+
+
+def test_a_cell_that_was_emptied_counts_too(harness: StageHarness) -> None:
+    _, run = harness.film(Prompt="A ship\nIt sails on", Model="acme/film")
+    tick(harness, 2, Model="other/film", Transition="Crossfade", Continue=True, Caption="Ahoy", Seconds=8)
+    assert scene(harness, run, 2).continues
+    tick(harness, 2, Model=None, Transition=None, Continue=False, Caption=None, Seconds=None)
+    sails = scene(harness, run, 2)
+    assert (sails.model, sails.transition, sails.continues) == ("acme/film", None, False)
+    assert (sails.caption or None, sails.seconds) == (None, 4.0)
+    tick(harness, 2, Reference_Image=picture(URL))
+    tick(harness, 2, Reference_Image=None)
+    assert harness.vendor().bought[-1].request.first_frame is None
+
+
+def test_what_was_ordered_on_the_page_stays_where_the_row_did_not_change(harness: StageHarness) -> None:
+    """`Model` is what we wrote there, which may be older than what was ordered."""
+    record = harness.row(Title="Farm")
+    for number, prompt in ((1, "A cat"), (2, "A dog")):
+        cells = {"Video": [record], "Scene #": number, "Prompt": prompt, "Status": "Draft", "Transition": "Dip White"}
+        harness.airtable.add("Scenes", **cells)
+    run = harness.make(record)
+    wish: SceneChanges = {"references": (URL,), "transition": Transition.CROSSFADE, "seconds": 8.0}
+    on_page(harness, run, 2, wish)
+    tick(harness, 2, Prompt="A wolf")
+    wolf = scene(harness, run, 2)
+    assert (wolf.prompt, wolf.transition, wolf.seconds) == ("A wolf", "Crossfade", 8.0)
+    assert len(wolf.pictures) == 1
+    harness.airtable.refused.add("Scenes")
+    on_page(harness, run, 2, {"model": "other/film"})
+    harness.airtable.refused.clear()
+    tick(harness, 2, Prompt="A bear")
+    assert harness.vendor("other").prompts == ["A wolf", "A bear"]
+    # Changed in the row after that, it is the row's word again.
+    tick(harness, 2, Transition="Cut")
+    assert scene(harness, run, 2).transition == "Cut"
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        ({"Model": "acme/flim"}, "Model: 'acme/flim' is not in the catalogue. Choose acme/film"),
+        ({"Seconds": "soon"}, "Seconds: must be a number; it is “soon”."),
+        ({"Prompt": None}, "Prompt: is empty. Write what the scene shows."),
+        ({"Transition": "Swirl"}, "Transition: must be Cut, Crossfade"),
+        ({"Reference_Image": picture("https://dl.airtable.test/gone.png")}, "Reference Image: The file could not be"),
+    ],
+)
+def test_what_cannot_be_made_is_said_in_the_row_and_buys_nothing(
+    harness: StageHarness, cells: dict[str, Any], sentence: str
+) -> None:
+    harness.intake.world["https://dl.airtable.test/gone.png"] = Expired("the download answered 404")
+    _, run = harness.film(Prompt="A cat\nA dog")
+    row = tick(harness, 2, **cells)
+    assert row["Error"].startswith(sentence)
+    assert (harness.bought, harness.held(), scene(harness, run, 2).take) == (["A cat", "A dog"], 0, 0)
+
+
+def test_a_picture_that_cannot_be_fetched_at_this_moment_is_fetched_before_the_clip_is_bought(
+    harness: StageHarness,
+) -> None:
+    harness.intake.troubles = [Unavailable("it answers 503"), Unavailable("it answers 503")]
+    harness.film(Prompt="A cat\nA dog")
+    tick(harness, 2, Reference_Image=picture(URL))
+    assert harness.vendor().bought[-1].request.first_frame is not None
+    assert len(harness.bought) == 3
+
+
+def test_a_base_without_a_column_takes_nothing_away(harness: StageHarness) -> None:
+    harness.airtable.missing |= {"Caption", "Narration", "Transition", "Continue", "Model", "Seconds"}
+    _, run = harness.film(**{"Master Prompt": "A farm", "Scene Count": 2, "Captions": "Burned"})
+    before = scene(harness, run, 2)
+    on_page(harness, run, 2, {"caption": "Moo", "transition": Transition.CROSSFADE})
+    tick(harness, 2, Prompt="A cow")
+    after = scene(harness, run, 2)
+    assert (after.caption, after.transition, after.prompt) == ("Moo", "Crossfade", "A cow")
+    assert (after.model, after.seconds, after.narration) == (before.model, before.seconds, before.narration)
+
+
+def test_a_scene_is_stale_by_its_transition_and_not_by_what_the_page_ordered(harness: StageHarness) -> None:
+    _, run = harness.film(Prompt="A cat\nA dog")
+    on_page(harness, run, 2, {"caption": "Woof"})
+    dog = harness.scene_ids()[1]
+    for transition, status in (("Crossfade", "Stale"), (None, "Done")):
+        harness.airtable.edit("Scenes", dog, Transition=transition)
+        changed(harness, "Scenes", dog, "Transition")
+        assert harness.airtable.cells(dog, "Scenes")["Status"] == status
