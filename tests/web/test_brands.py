@@ -11,8 +11,9 @@ import requests
 
 from pipelines.domain.orders.brand import BrandRow
 from tests.web.test_commands import flask, told
+from tests.web.test_pages import html
 from tests.web.two_accounts import OTHER_BASE, customer
-from tests.web.web_fixtures import BASE, WebHarness
+from tests.web.web_fixtures import BASE, KEY, WebHarness
 
 URL, ORDER = "/api/process-master-prompt", {"master_prompt": "A day at the sea", "scene_count": 2}
 BRAND = {
@@ -94,3 +95,9 @@ def test_brands_are_checked_on_the_command_line(tmp_path: Path) -> None:
         findings = {one["name"]: one for one in json.loads(flask(harness, "airtable", "doctor", "--json").stdout)}
         assert (findings["brand Dim"]["warning"], "brand Fine" in findings) == (True, False)
         assert findings["table Brands"]["ok"]
+        browser = harness.client
+        harness.app.config["WTF_CSRF_ENABLED"] = False
+        assert browser.post("/sign-in", data={"key": KEY}).status_code == 303
+        page = html(browser.get("/new"))
+        select = page.partition('id="f-brand"')[2].partition("</select>")[0]
+        assert [name in select for name in ("Fine", "Dim")] == [True, True], "what was read can be chosen"

@@ -57,6 +57,28 @@ def give(harness: WebHarness, who: Customer, credits: int, source: str = "INV-1"
     assert made["granted_credits"] == credits
 
 
+def test_who_has_no_credits_is_told_what_can_be_ordered_before_anything_is_quoted(shop: WebHarness) -> None:
+    who = customer(shop, "ada")
+    browser = signed_in(shop, who)
+    sentence = "There are no credits left, so only what costs nothing can be ordered."
+    page = browser.get("/new")
+    assert sentence in page.text
+    assert f'href="{LINK}' in page.text
+    assert sentence in browser.get("/account").text
+    wish = {
+        "kind": "idea",
+        "master_prompt": "A fox.",
+        "scene_count": "2",
+        "do": "start",
+        "most": "9",
+        "once": "a-press",
+    }
+    assert browser.post("/new", data={**wish, "model": "sora/sora-2"}).status_code == 422
+    assert browser.post("/new", data={**wish, "model": "local/animatic"}).status_code == 303
+    give(shop, who, 30)
+    assert sentence not in browser.get("/new").text
+
+
 def test_an_account_sees_prices_and_the_operator_costs(shop: WebHarness) -> None:
     who = customer(shop, "ada")
     give(shop, who, 30)

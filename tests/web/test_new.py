@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import MultiDict
 
+from pipelines.domain.footage import Captions
+from pipelines.domain.orders.brand import Brand
+from pipelines.domain.orders.order import with_brand
+from pipelines.domain.state.base import BrandSeen, BrandsSeen
 from pipelines.stages.decisions import control
 from tests.web.test_pages import SORA_KEY, form, html
 from tests.web.two_accounts import belongings, customer, signed_in
-from tests.web.web_fixtures import WebHarness
+from tests.web.web_fixtures import BASE, WebHarness
 
 FILM = {"kind": "idea", "master_prompt": "A lighthouse at dawn.", "model": "sora/sora-2", "scene_count": "3"}
 
@@ -224,6 +229,44 @@ def test_an_earlier_order_comes_back_with_its_price_and_only_to_whose_it_is(
     ids = belongings(harness, first)
     assert signed_in(harness, second).get(f"/new?from={ids['run_id']}").status_code == 404
     assert signed_in(harness, first).get(f"/new?from={ids['run_id']}").status_code == 200
+
+
+def test_a_brand_of_ones_bases_is_chosen_and_lends_what_was_left_as_it_is(
+    home: WebHarness, harness: WebHarness
+) -> None:
+    client = home.client
+    assert "f-brand" not in html(client.get("/new")), "nothing changes where there are none"
+    seen = BrandsSeen(rows=(BrandSeen("recZest0000000001", "Zest"), BrandSeen("recLumen000000001", "Lumen")))
+    home.services.base_tools.bases.remember(BASE, lambda state: replace(state, brands=seen))
+    page = client.get("/new")
+    value = f"{BASE}/recLumen000000001"
+    assert offered(html(page), "brand") == ["", value, f"{BASE}/recZest0000000001"]
+    wish = {**FILM, "brand": value, "captions": "None", "end_card": "Bye"}
+    quoted: Any = client.post("/new/quote", data=form(page, **wish)).json
+    body = {"master_prompt": FILM["master_prompt"], "model": "sora/sora-2", "scene_count": 3, "end_card": "Bye"}
+    api: Any = client.post("/api/estimate", json={**body, "adapt": True, "brand": "recLumen000000001"})
+    assert quoted["most"] == api.json["quote_usd"]
+    assert client.post("/new", data=form(page, **wish, do="start", most="1.2")).status_code == 303
+    (run,) = home.runs()
+    row = run.known_order.brand_row
+    assert row is not None
+    assert ((row.base_id, row.record_id), {"end_card", "captions"} & {*row.given}) == (
+        (BASE, "recLumen000000001"),
+        {"end_card"},
+    )
+    assert f'<option value="{value}" selected' in html(client.get(f"/new?from={run.id}"))
+    # Once the run has begun it has a copy: what that lent is not said again as the order's own.
+    lumen = Brand(name="Lumen", look="35 mm", never_show="smoke", caption_style=Captions.BURNED, row=row)
+    own = replace(run.known_order, style_notes="slow", brand_row=None)
+    home.change("runs", run.id, order=with_brand(own, lumen, row.given))
+    again = html(client.get(f"/new?from={run.id}"))
+    assert f'<option value="{value}" selected' in again
+    assert re.search(r'name="style_notes"[^>]*>slow</textarea>', again)
+    assert '<option value="Burned" selected' not in again
+    theirs = signed_in(harness, customer(harness, "zebrafinch"))
+    assert "f-brand" not in html(theirs.get("/new"))
+    refused: Any = theirs.post("/new/quote", data=form(theirs.get("/new"), **wish)).json
+    assert refused["most"] is None
 
 
 def test_a_key_that_only_reads_orders_nothing(harness: WebHarness) -> None:

@@ -14,7 +14,7 @@ from pipelines.domain.orders.checks import usable
 from pipelines.domain.times import iso
 from pipelines.ports import Check
 from pipelines.stages.base_changes import webhook_push
-from pipelines.stages.orders import intake
+from pipelines.stages.orders import brands, intake
 from webapp.commands.output import OPERATORS, Group, as_json, checks_table, failed, reports_errors, show
 from webapp.context import services
 
@@ -165,8 +165,8 @@ def checks_of(base_id: str) -> list[dict[str, Any]]:
     """The findings about a base, and about the brands in it."""
     checks = services().base_tools.doctor(base_id)
     readable = all(check.ok for check in checks if check.name in {"token", "base"})
-    brands = services().airtable.brands(base_id) if readable else []
-    told = [(one.brand.name or one.record_id, brand_problems(one.brand)) for one in brands]
+    found = brands.read_all(services(), base_id) if readable else []
+    told = [(one.brand.name or one.record_id, brand_problems(one.brand)) for one in found]
     fix = "Change its row of Brands; flask brands check looks at its files, too."
     checks += [Check(f"brand {name}", False, " ".join(why), fix, warning=True) for name, why in told if why]
     return [dataclasses.asdict(check) for check in checks]
@@ -193,7 +193,7 @@ of_brands = Group("brands", OPERATORS, help="Look at the brands of an Airtable b
 @reports_errors
 def check_brands(base_id: str | None, *, json_: bool) -> None:
     """Read every row of Brands and fetch its files; exit code 1 if one cannot be used as it is."""
-    found = [_checked(one.brand) for one in services().airtable.brands(chosen(base_id))]
+    found = [_checked(one.brand) for one in brands.read_all(services(), chosen(base_id))]
     checks = [dataclasses.asdict(one) for one in found]
     show(checks, json_=json_, table=lambda: checks_table(checks))
     if failed(checks):

@@ -132,11 +132,20 @@ def lent_by(brand: Brand, said: Sequence[str], style_notes: str | None) -> tuple
     if "logo" not in (*said, *free):
         free.pop("logo_position", None)
     added = {name: getattr(brand, of) for name, of in free.items()}
-    never = f"Never show: {brand.never_show}" if brand.never_show else None
-    style = "\n".join(filter(None, (style_notes, brand.look, never)))
+    style = "\n".join(filter(None, (style_notes, _style_of(brand))))
     # Files are the order's from here on: the brand's copy names none but its font.
     kept = replace(brand, logo=None, music=None, lent=tuple(free))
     return kept, {**added, **({"style_notes": style} if style else {})}
+
+
+def own_style_notes(brand: Brand, style_notes: str | None) -> str | None:
+    """Those of the order itself, without what the brand added to them."""
+    return (style_notes or "").removesuffix(_style_of(brand)).rstrip("\n") or None
+
+
+def _style_of(brand: Brand) -> str:
+    never = f"Never show: {brand.never_show}" if brand.never_show else None
+    return "\n".join(filter(None, (brand.look, never)))
 
 
 def colour_of(text: str | None) -> Colour | None:

@@ -41,10 +41,27 @@ class Push:
     """Whether its rows were ever looked at."""
 
 
+@dataclass(frozen=True, slots=True)
+class BrandSeen:
+    """A row of `Brands`, and what it is called."""
+
+    record_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrandsSeen:
+    """The brands of the base, and when all of them were last read; 0 for never."""
+
+    at: float = 0.0
+    rows: tuple[BrandSeen, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseState:
-    """Its tables and fields, the webhook with its cursor, and how push is doing."""
+    """Its tables and fields, the webhook with its cursor, how push is doing, and which brands there are."""
 
     schema: SchemaSeen | None = None
     webhook: Hook | None = None
     push: Push = field(default_factory=Push)
+    brands: BrandsSeen = field(default_factory=BrandsSeen)

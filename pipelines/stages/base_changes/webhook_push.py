@@ -21,7 +21,7 @@ from pipelines.stages.base_changes import checkboxes, queue_sweep, stale_scenes
 from pipelines.stages.base_rows import base_settings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor
-from pipelines.stages.orders import schedule
+from pipelines.stages.orders import brands, schedule
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ def advance(services: Services, actor: Actor, base: Base) -> None:
     elif _is_time(services, base_id):
         runs += _start_ready(services, base_id)
     _charge(services, base_id, before, runs)
+    brands.refresh(services, base_id)
     _rest(services, actor, base, POLL_S if ear is PushState.NONE else PUSHED_S)
 
 

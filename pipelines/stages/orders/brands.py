@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from pipelines.domain.airtable.fields import AirtableTable, BrandField
 from pipelines.domain.brands.banned_words import banned_in
-from pipelines.domain.errors import InvalidOrder, Problem, RecordGone
+from pipelines.domain.errors import InvalidOrder, Problem, RecordGone, ReelgridError
 from pipelines.domain.orders.brand import MAX_LIST, Brand, BrandRow, brand_problems
 from pipelines.domain.orders.field_labels import for_row
 from pipelines.domain.orders.order import Order, with_brand
 from pipelines.domain.records import Run
-from pipelines.ports import AirtableRow, Brief, Script, Tx
+from pipelines.domain.state.base import BaseState, BrandSeen, BrandsSeen
+from pipelines.ports import AirtableBrand, AirtableRow, Brief, Script, Tx
 from pipelines.stages.base_rows import outbox
 from pipelines.stages.kernel.services import Services
 
+logger = logging.getLogger(__name__)
+
+MOST = 200
+"""So many brands of a base are offered."""
+READ_EVERY_S = 86_400.0
 _NO_BRAND = "Brand was not used: the row that it is linked to is not in Brands, or cannot be read."
 
 
@@ -33,7 +40,47 @@ def branded(services: Services, order: Order, source: BrandRow) -> Order:
         return with_brand(order, Brand(notes=(_NO_BRAND,)), source.given)
     if found is None:
         return replace(order, brand_row=None)
+    _remember(services, source.base_id, found)
     return with_brand(order, replace(found.brand, row=replace(source, given=())), source.given)
+
+
+def read_all(services: Services, base_id: str) -> list[AirtableBrand]:
+    """Every brand of a base. What they are called is remembered, for whoever orders without a row."""
+    found = services.airtable.brands(base_id)
+    seen = BrandsSeen(at=services.clock.now(), rows=tuple(_seen(one) for one in found[:MOST]))
+    services.base_tools.bases.remember(base_id, lambda state: replace(state, brands=seen))
+    return found
+
+
+def refresh(services: Services, base_id: str) -> None:
+    """Once a day it is read which brands there are: one call, none where the base has no table for them. Nothing waits
+    for it.
+    """
+    now, bases = services.clock.now(), services.base_tools.bases
+    if 0 <= now - bases.state(base_id).brands.at < READ_EVERY_S:
+        return
+    try:
+        read_all(services, base_id)
+    except ReelgridError as error:
+        logger.info("the brands of %s cannot be read: %s", base_id, error.operator)
+        bases.remember(base_id, lambda state: replace(state, brands=replace(state.brands, at=now)))
+
+
+def _remember(services: Services, base_id: str, brand: AirtableBrand) -> None:
+    """One that a run has used, where it is new or has another name."""
+    bases = services.base_tools.bases
+    if _seen(brand) in bases.state(base_id).brands.rows:
+        return
+
+    def added(state: BaseState) -> BaseState:
+        others = [one for one in state.brands.rows if one.record_id != brand.record_id]
+        return replace(state, brands=replace(state.brands, rows=(*others, _seen(brand))[-MOST:]))
+
+    bases.remember(base_id, added)
+
+
+def _seen(brand: AirtableBrand) -> BrandSeen:
+    return BrandSeen(brand.record_id, brand.brand.name or brand.record_id)
 
 
 def tell_problems(tx: Tx, now: float, run: Run, brand: Brand | None) -> None:

@@ -16,7 +16,8 @@ from pipelines.domain.orders.order import Order, SceneOrder, with_brand
 from pipelines.media.text.fonts import BUNDLED
 from pipelines.stages.decisions import dry_run, regenerate
 from pipelines.stages.files.erase import erase
-from pipelines.stages.orders import accept
+from pipelines.stages.orders import accept, brands
+from pipelines.stages.scheduler.maintenance import Maintenance
 from pipelines.testing import Outcome
 from pipelines.testing.airtable import BASE
 from tests.stages.stage_fixtures import STOPPED, StageHarness
@@ -310,3 +311,33 @@ def test_made_music_buys_nothing_and_a_mood_that_there_is_not_is_named(harness: 
     wrong = harness.make(record_id)
     assert wrong.status is RunStatus.FAILED
     assert "local/polka" in harness.cells(record_id)["Error"]
+
+
+def test_which_brands_a_base_has_is_known_from_what_was_read_and_read_anew_once_a_day(harness: StageHarness) -> None:
+    bases = harness.services.base_tools.bases
+
+    def known() -> list[str]:
+        return [one.name for one in bases.state(BASE).brands.rows]
+
+    def looked(after_s: float) -> int:
+        """How often all of them were read by the looks of so long a time."""
+        before = harness.calls("brands")
+        harness.clock.pass_by(after_s)
+        harness.settle(patience_s=60)
+        return harness.calls("brands") - before
+
+    Maintenance(harness.services).tick()
+    harness.settle(patience_s=60)
+    assert known() == []
+    made = brand(harness)
+    _, run = harness.film(Prompt="A cat", Brand=[made])
+    assert run.status is RunStatus.DONE
+    assert known() == ["Lumen"], "the run read it"
+    harness.airtable.edit(AirtableTable.BRANDS, made, Name="Lumen Two")
+    harness.airtable.add(AirtableTable.BRANDS, Name="Zest")
+    assert looked(brands.READ_EVERY_S / 4) == 0
+    assert looked(brands.READ_EVERY_S) == 1
+    assert known() == ["Lumen Two", "Zest"]
+    harness.airtable.denied = True
+    assert looked(brands.READ_EVERY_S + 1) <= 1
+    assert known() == ["Lumen Two", "Zest"], "a base that cannot be read keeps what is known"

@@ -16,7 +16,7 @@ from pipelines.domain.orders.inputs import Box, Choice, Files, Input, ModelName,
 from pipelines.domain.orders.order import Order
 from pipelines.stages.orders import plan_run
 from webapp.api.operate import catalogue
-from webapp.context import services
+from webapp.context import actor, services
 from webapp.pages.ordering.quoting import Quoted, inputs
 
 FITTED = ("clip_seconds", "aspect_ratio", "resolution")
@@ -69,6 +69,17 @@ def fields_of(form: MultiDict[str, str], quoted: Quoted | None) -> list[Field]:
         value = form.getlist(name) if several else form.get(name, "")
         fields.append(Field(item, value, wrong.get(name), _options(item, order)))
     return fields
+
+
+def brands() -> dict[str, str]:
+    """What may be chosen as brand, by what the form says of it: those in the bases of whoever orders."""
+    with services().store.read() as tx:
+        found = [base for base in tx.bases.find(account_id=actor().account_id) if base.state.brands.rows]
+    return {
+        f"{base.id}/{one.record_id}": f"{one.name} ({base.name or base.id})" if len(found) > 1 else one.name
+        for base in found
+        for one in sorted(base.state.brands.rows, key=lambda row: row.name.casefold())
+    }
 
 
 def _guess(form: MultiDict[str, str]) -> Order:

@@ -22,19 +22,20 @@ from pipelines.domain.orders.field_labels import for_row
 from pipelines.domain.orders.order import DEFAULT_SCENES, MAX_LINE, MAX_PROMPT, MAX_SCENES
 from pipelines.stages.orders import accept, saved
 from pipelines.stages.orders.accept import StartRequest
+from pipelines.stages.spending import credit_book
 from pipelines.stages.views import run_view
 from webapp import idempotency
 from webapp.access.rules import Door, Owner, declares
 from webapp.api.answers import ModelView
 from webapp.api.operate import catalogue, stopped, usage_of
 from webapp.api.orders import MAX_CAPTION
-from webapp.context import actor, services
+from webapp.context import actor, services, top_up_url
 from webapp.errors import prefers_page
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import most_of
 from webapp.pages.forms import number
 from webapp.pages.ordering.earlier import form_of_draft, form_of_run
-from webapp.pages.ordering.fields import FITTED, Field, fields_of
+from webapp.pages.ordering.fields import FITTED, Field, brands, fields_of
 from webapp.pages.ordering.light import squeezed
 from webapp.pages.ordering.quoting import IDEA, OF_SCENE, STARTS, Quoted, quoted_form, scenes_of
 
@@ -157,12 +158,23 @@ def _page(form: MultiDict[str, str], quoted: Quoted | None, refused: str | None 
         chosen=form.get("model") or services().policy.default_model,
         press=secrets.token_urlsafe(16),
         drafts=saved.newest(services()),
+        brands=brands(),
+        without_credits=_has_no_credits(),
+        top_up_url=top_up_url(),
         longest=MAX_PROMPT,
         longest_caption=MAX_CAPTION,
         longest_line=MAX_LINE,
         usual=DEFAULT_SCENES,
     )
     return squeezed(html, status)
+
+
+def _has_no_credits() -> bool:
+    """Whether whoever orders pays in credits, and has not one."""
+    core = services()
+    with core.store.read() as tx:
+        found = credit_book.terms(tx, core.clock.now(), core.prices, actor().account_id, core.prices.credit_micro)
+    return found is not None and found.refusal is not None
 
 
 def _arranged(form: MultiDict[str, str]) -> MultiDict[str, str]:

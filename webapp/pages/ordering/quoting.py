@@ -26,6 +26,8 @@ IDEA, SCENES = "idea", "scenes"
 START, WRITE = "start", "write"
 STARTS = frozenset({START, WRITE})
 """The buttons that start a film: at once, or with its scenes only, to be read before any clip is bought."""
+BRAND = "brand"
+"""The field of it: the ids of its base and of its row in `Brands`, with a slash between."""
 OF_SCENE = ("scene", "scene_caption", "scene_narration")
 """The fields of one scene: what it shows, what stands in it, and what is said over it."""
 
@@ -106,6 +108,12 @@ def _given(form: MultiDict[str, str]) -> dict[str, Any]:
     unused = {"master_prompt", "scene_count"} if by_scene else set()
     data = {item.api_name: _typed(item, form) for item in inputs() if item.api_name not in unused}
     said = {name: value for name, value in data.items() if value is not None}
+    base_id, _, record_id = form.get(BRAND, "").partition("/")
+    if record_id:
+        # What is left as it is on the page is the brand's.
+        usual = {item.api_name: str(item.default) for item in inputs() if isinstance(item.kind, Choice)}
+        said = {name: value for name, value in said.items() if value != usual.get(name)}
+        said[BRAND] = {"base_id": base_id, "record_id": record_id}
     if by_scene:
         written = [scene for scene in scenes_of(form) if scene[0].strip()]
         columns = zip(*written, strict=True) if written else [()] * len(OF_SCENE)
