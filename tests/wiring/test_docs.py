@@ -36,7 +36,7 @@ FOREIGN = frozenset(
 )
 """Names in capitals that are no settings of ours: a bucket's variables, Airtable's functions, a script's secret.
 ACME is the vendor of the how-to."""
-FOREIGN_STARTS = ("REELGRID_TEST_", "RAILWAY_", "ACME_", "POSTGRES_")
+FOREIGN_STARTS = ("REELGRID_TEST_", "RAILWAY_", "RAILPACK_", "ACME_", "POSTGRES_")
 PLACEHOLDER = re.compile(r"[A-Z]+_ID|[A-Z]+_KEY_ID")
 """`RUN_ID` in a command stands for a value."""
 LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)(?:\s\"[^\"]*\")?\)")
