@@ -112,8 +112,7 @@ def listen(track: SoundTrack, stretches: Sequence[tuple[int, int]], ready: Path 
     """Listen to all of a film. What was heard of equal packets, and kept in the folder `ready`, is known. Raises
     `UnplayableMedia` for sound that cannot be decoded.
     """
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        heard = list(pool.map(lambda stretch: hear(track, stretch[0], stretch[1], ready), stretches))
+    heard = hear_each(track, stretches, ready)
     if not heard:
         return Sound(None, 0.0, ())
     levels = [level for one in heard for level in one.levels]
@@ -128,8 +127,15 @@ def listen(track: SoundTrack, stretches: Sequence[tuple[int, int]], ready: Path 
     return Sound(loudness, clipped, tuple((first / track.rate, last / track.rate) for first, last in _joined(quiet)))
 
 
-def hear(track: SoundTrack, begin: int, end: int, ready: Path | None) -> Heard:
-    """What is heard in a stretch: known, or listened to now and kept in the folder `ready`."""
+def hear_each(track: SoundTrack, stretches: Sequence[tuple[int, int]], ready: Path | None) -> list[Heard]:
+    """What is heard in each stretch: known, or listened to now and kept in the folder `ready`. Raises
+    `UnplayableMedia`.
+    """
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        return list(pool.map(lambda stretch: _hear(track, stretch[0], stretch[1], ready), stretches))
+
+
+def _hear(track: SoundTrack, begin: int, end: int, ready: Path | None) -> Heard:
     if ready is None:
         return _heard(track, begin, end)
     place = ready / f"heard-{_mark(track, begin, end)}.json"

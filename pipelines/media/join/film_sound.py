@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.domain.footage import FilmDraft, Transition
-from pipelines.media.audio.hearing import SoundTrack, hear, stretches_heard
+from pipelines.media.audio.hearing import SoundTrack, hear_each, stretches_heard
 from pipelines.media.audio.mix import Part, Ramp, packets_of, stream_place
 from pipelines.media.audio.packet_grid import Packets, Share, shares
 from pipelines.media.audio.sound_joins import Surroundings, Zone, merged, zone
@@ -83,11 +83,13 @@ def render_sound(draft: FilmDraft, at: int, ready: Path) -> None:
         count=film.total,
         packets=partial(packets_between, pieces, there_already),
     )
+    heard = list[tuple[int, int]]()
     for begin, end in stretches_heard(slots, pieces[0].frame, track.rate, track.samples):
         _, first, last = track.reach(begin, end)
         touched = {span for span in spans if film.reach(span)[0] < last and film.reach(span)[1] > first}
         if touched <= zones.keys() and is_there(first, last):
-            hear(track, begin, end, ready)
+            heard.append((begin, end))
+    hear_each(track, heard, ready)
 
 
 def _laid(

@@ -5,6 +5,7 @@ is rendered as soon as it can be, so that little is left to do when the last cli
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -151,9 +152,15 @@ class _Draft:
         for place in sorted({place + side for place in changed for side in (0, 1)}):
             self.render_seam(place)
         lengths = self.lengths()
-        for place in sorted(changed):
-            self.render_sound(place, lengths)
-        # One that comes before the first scene is seldom encoded again when that is there.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            # Nearly all of it is decoding, which leaves the other core to the sound.
+            looked = beside.submit(self._judge, at)
+            for place in sorted(changed):
+                self.render_sound(place, lengths)
+        looked.result()
+
+    def _judge(self, at: int) -> None:
+        """One that comes before the first scene is seldom encoded again when that is there."""
         shown = self.path(at) or self.piece(at)
         if shown is not None:
             into, out = self.joins[at : at + 2]
