@@ -55,37 +55,46 @@ class RqHints:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._waiting: dict[str, dict[tuple[str, str], str]] = {STEPS_QUEUE: {}, MEDIA_QUEUE: {}}
 
     @functools.cached_property
     def _redis(self) -> Redis:
         return connect(self._url)
 
-    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
-        """Best effort: the pump sends again whatever is still due. False also while enough hints wait already."""
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False, at_once: bool = False) -> bool:
+        """Best effort: the pump sends again whatever is still due. False also while enough hints wait already;
+        `at_once`, while any does, or one is worked on.
+        """
         from redis.exceptions import RedisError
 
         try:
-            return self._sent(hints, MEDIA_QUEUE if media else STEPS_QUEUE)
+            return self._sent(hints, MEDIA_QUEUE if media else STEPS_QUEUE, at_once=at_once)
         except (RedisError, OSError) as error:
             logger.warning("the broker does not answer: %s", error)
         except Exception:  # the step that sends a hint has committed: nothing about the broker may undo that
             logger.exception("the broker cannot be used")
         return False
 
-    def _sent(self, hints: Sequence[tuple[str, str]], name: str) -> bool:
+    def _sent(self, hints: Sequence[tuple[str, str]], name: str, *, at_once: bool) -> bool:
         from rq import Queue
         from rq.serializers import JSONSerializer
 
         queue = Queue(name, connection=self._redis, serializer=JSONSerializer)
+        waiting = set(queue.get_job_ids())
+        # What a worker that was killed had begun counts until RQ forgets it: then others do it.
+        if len(waiting) >= (1 if at_once else ENOUGH) or (at_once and queue.started_job_registry.get_job_count(False)):
+            return False
+        former = {hint: job for hint, job in self._waiting[name].items() if job in waiting}
+        # Whoever takes the one that waits sees the row as it is then.
+        fresh = [hint for hint in dict.fromkeys(hints) if hint not in former]
         jobs = [
             Queue.prepare_data(
                 STEP, args=hint, timeout=JOB_TIMEOUT_S, result_ttl=0, failure_ttl=60, ttl=60, description=f"{hint[0]}"
             )
-            for hint in hints
+            for hint in fresh
         ]
-        if queue.count >= ENOUGH:
-            return False
-        queue.enqueue_many(jobs)
+        sent = queue.enqueue_many(jobs) if jobs else []
+        self._waiting[name] = former | {hint: job.id for hint, job in zip(fresh, sent, strict=True)}
         return True
 
     def check(self) -> None:
@@ -101,9 +110,9 @@ class RqHints:
 class NoHints:
     """Where nobody listens: the web process, and the command line that works by itself."""
 
-    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False, at_once: bool = False) -> bool:
         """Nothing is sent; the pump finds what is due."""
-        return not hints and not media
+        return not hints and not media and not at_once
 
     def check(self) -> None:
         """Nothing to check."""

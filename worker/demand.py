@@ -57,9 +57,9 @@ class SignallingHints:
     hints: Hints
     demand: Demand
 
-    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False, at_once: bool = False) -> bool:
         """As the broker's; a queue that is full needs workers too."""
-        sent = self.hints.send(hints, media=media)
+        sent = self.hints.send(hints, media=media, at_once=at_once)
         self.demand.signal(MEDIA_QUEUE if media else STEPS_QUEUE)
         return sent
 

@@ -38,6 +38,8 @@ DISPATCH_S, ALARM_S = 0.04, 0.01
 """That of hints, each of which somebody waits for; and between two questions of the alarm while others commit."""
 RESEND_S, UNTOLD_S = 3.0, 15.0
 """A hint that was sent and led to nothing is sent again after this; and a loop works that nobody has woken."""
+LEFT_S = 0.2
+"""Whoever brings a clip, or makes it ready, goes on with its run: so long nobody else is sent to it."""
 BATCH = 200
 AT_ONCE = 16
 """Hints in one message to the broker."""
@@ -74,30 +76,45 @@ class Dispatcher:
         self._sent = {hint: at for hint, at in self._sent.items() if now - at < RESEND_S}
         light: list[Due] = []
         heavy: list[Due] = []
+        last: list[Due] = []
         for kind in self._kinds:
             due = self._services.store.due(kind, self._services.clock.now(), BATCH)
             rows = {row: at for row, at in due if (kind, row, at) not in self._sent}
-            for found, ids in zip(
-                (light, heavy), maintenance.split_by_weight(self._services, kind, list(rows)), strict=True
-            ):
+            split = maintenance.split_by_weight(self._services, kind, list(rows), left_s=LEFT_S)
+            for found, ids in zip((light, heavy, last), split, strict=True):
                 found += [(rows[row], kind, row) for row in ids]
         if self._lease and not light and not heavy:
             self._lease.nothing_due()
         elif self._lease and not self._lease.is_mine(now):
             return 0
-        sent = self._send(_in_order(light), now, media=False) + self._send(_in_order(heavy), now, media=True)
+        ahead = [] if heavy else self._send_last(_in_order(last)[:1], now)
+        light = [due for due in light if due not in ahead]
+        sent = len(ahead) + self._send(_in_order(light), now, media=False)
+        sent += self._send(_in_order(heavy), now, media=True)
         if self._lease and sent:
             self._lease.sent(now)
         return sent
+
+    def _send_last(self, last: list[Due], now: float) -> list[Due]:
+        """What a film still waits for is brought by who can go on with the film, if they have nothing else to do: those
+        that were sent.
+        """
+        if not last or not self._services.hints.send([(kind, row) for _, kind, row in last], media=True, at_once=True):
+            return []
+        self._note_sent(last, now)
+        return last
 
     def _send(self, due: list[Due], now: float, *, media: bool) -> int:
         for start in range(0, len(due), AT_ONCE):
             some = due[start : start + AT_ONCE]
             if not self._services.hints.send([(kind, row) for _, kind, row in some], media=media):
                 return start
-            self._services.points.reach("hint.sent", kind=some[0][1])
-            self._sent |= {(kind, row, at): now for at, kind, row in some}
+            self._note_sent(some, now)
         return len(due)
+
+    def _note_sent(self, due: list[Due], now: float) -> None:
+        self._services.points.reach("hint.sent", kind=due[0][1])
+        self._sent |= {(kind, row, at): now for at, kind, row in due}
 
 
 def _in_order(found: list[Due]) -> list[Due]:
@@ -182,8 +199,9 @@ class Pump:
     def _listen(self) -> None:
         with self._services.store.commits() as commits:
             while not self._over.is_set():
+                asked = time.monotonic()
                 commits.wait(self._wake())
-                self._over.wait(ALARM_S)
+                self._over.wait(max(0.0, asked + ALARM_S - time.monotonic()))
 
     def _wake(self) -> float:
         """Wake the loops that have something to do; after how long to look again, unless somebody commits before."""

@@ -44,7 +44,7 @@ def serve(owner: str, url: str, queue_name: str, duties: Duties) -> None:
 
     Raises RuntimeError when RQ stops by itself.
     """
-    step.work_as(owner)
+    step.work_as(owner, media=queue_name == queueing.MEDIA_QUEUE)
     while True:
         connection = queueing.connect(url, patient=True)
         try:

@@ -43,11 +43,14 @@ class ServicesFactory:
 
 factory = ServicesFactory()
 _owner: list[str] = []
+_media: list[bool] = []
 
 
-def work_as(owner: str) -> None:
-    """Name the process whose leases the following steps take: the RQ worker, of which each horse is a fork."""
-    _owner[:] = [owner]
+def work_as(owner: str, *, media: bool = False) -> None:
+    """Name the process whose leases the following steps take: the RQ worker, of which each horse is a fork. `media`:
+    it has loaded what encodes and joins.
+    """
+    _owner[:], _media[:] = [owner], [media]
 
 
 @cache
@@ -61,7 +64,7 @@ def step(kind: str, row_id: str) -> None:
     """One step of one row; the outer edge of all work."""
     services = services_of(os.getpid())
     try:
-        _at_edge(services, kind, row_id, partial(_go_on, media=kind == Kind.CLIP))
+        _at_edge(services, kind, row_id, _following(kind, row_id))
     finally:
         # A horse ends without asking anybody.
         services.store.flush()
@@ -77,10 +80,24 @@ def _at_edge(services: Services, kind: str, row_id: str, go_on: Callable[[Servic
             steps.record_failure(services, kind, row_id, error)
 
 
+def _following(kind: str, row_id: str) -> Callable[[Services, str], object]:
+    """How this horse goes on after a step: nobody has to be told, and no other horse to be forked."""
+    if kind == Kind.GENERATION and any(_media):
+        return partial(_go_on_with_clip, generation_id=row_id)
+    return partial(_go_on, media=kind == Kind.CLIP)
+
+
+def _go_on_with_clip(services: Services, run_id: str, *, generation_id: str) -> None:
+    """The clip that was brought is made ready here, after its run has seen that it is there."""
+    _go_on(services, run_id, media=False)
+    with services.store.read() as tx:
+        clips = [clip.id for clip in tx.clips.find(run_id=run_id) if clip.generation_id == generation_id]
+    for clip_id in clips:
+        _at_edge(services, Kind.CLIP, clip_id, partial(_go_on, media=True))
+
+
 def _go_on(services: Services, run_id: str, *, media: bool) -> None:
-    """The next step of a run that has waited for this very row, if it is one for this queue: nobody has to be told, and
-    no horse to be forked.
-    """
+    """The next step of a run that has waited for this very row, if it is one of this weight."""
     with services.store.read() as tx:
         run = tx.runs.get(run_id)
     is_due = run is not None and run.next_at is not None and run.next_at <= services.clock.now()

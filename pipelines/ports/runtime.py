@@ -25,9 +25,10 @@ class CrashPoints(Protocol):
 class Hints(Protocol):
     """A throw-away message to the workers: look at this row. Losing it costs a few seconds, nothing else."""
 
-    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False, at_once: bool = False) -> bool:
         """Send `(kind, id)` pairs, `media` to the workers that do minutes of work. False when the broker does not
-        answer, or has enough for the moment; never raises, never waits long.
+        answer, or has enough for the moment; `at_once`, also when these workers have anything else to do. Never raises,
+        never waits long.
         """
 
     def check(self) -> None:

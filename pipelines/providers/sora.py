@@ -23,7 +23,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
@@ -51,6 +52,9 @@ from pipelines.providers.video_object import answered_job, as_object, id_of, job
 from pipelines.providers.vocabulary import create_error, has_no_list, read_error, squeezed
 from pipelines.settings import Settings
 
+if TYPE_CHECKING:
+    from openai.resources.videos import VideosWithRawResponse
+
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
 """Sent to servers that ask for no key: the SDK insists on one."""
@@ -66,11 +70,15 @@ class Provider(AnsweringAdapter):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        import openai
-
         key = self.settings.sora_api_key
         self._url = self.settings.sora_base_url
         self._key = key.get_secret_value() if key else NO_KEY
+
+    @cached_property
+    def _videos(self) -> VideosWithRawResponse:
+        """The SDK, which takes half a second to load: who only brings a finished clip needs none of it."""
+        import openai
+
         client = openai.OpenAI(
             api_key=self._key,
             base_url=self._url,
@@ -79,7 +87,7 @@ class Provider(AnsweringAdapter):
             http_client=self.client(),  # type: ignore[arg-type]
         )
         # Raw answers, because the SDK's own model is stricter in its types than servers are in theirs.
-        self._videos = client.videos.with_raw_response
+        return client.videos.with_raw_response
 
     @classmethod
     def missing(cls, settings: Settings) -> str | None:

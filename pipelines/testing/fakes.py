@@ -80,7 +80,7 @@ class NoCrashPoints:
 class QuietHints:
     """Hints that go nowhere: a test drives the steps itself."""
 
-    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:  # noqa: ARG002 - a port
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False, at_once: bool = False) -> bool:  # noqa: ARG002 - a port
         """As if they had been sent."""
         return True
 

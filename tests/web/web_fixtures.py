@@ -67,7 +67,7 @@ class Clock:
 
 
 class Hints:
-    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False, at_once: bool = False) -> bool:
         raise AssertionError("the web door never talks to the broker")
 
     def check(self) -> None:

@@ -19,7 +19,7 @@ class Broker:
     def __init__(self) -> None:
         self.sent, self.away = list[str](), False
 
-    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False, at_once: bool = False) -> bool:
         if not self.away:
             self.sent += [row for _, row in hints]
         return not self.away

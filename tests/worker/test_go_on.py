@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from pipelines.stages.recovery.fan_out import PREPARING_S
 from pipelines.stages.scheduler import steps
 from tests.stages.stage_fixtures import StageHarness
 from worker import step
+from worker.pump import Dispatcher
 
 
 @pytest.fixture
@@ -24,21 +26,49 @@ def harness(tmp_path: Path) -> Iterator[StageHarness]:
     step.services_of.cache_clear()
     yield made
     step.services_of.cache_clear()
+    step.work_as("tests")
 
 
-def made(harness: StageHarness) -> str:
-    """A run whose only clip lies at its provider."""
-    run_id = harness.trigger(harness.row(Prompt="A cat"))
+def made(harness: StageHarness, *prompts: str) -> str:
+    """A run whose clips, by default one, lie at their provider."""
+    prompts = prompts or ("A cat",)
+    run_id = harness.trigger(harness.row(Prompt="\n".join(prompts)))
     run = harness.until(run_id, "generating")
     for _ in range(60):
-        gen = next(iter(harness.generations(run)), None)
-        if gen is not None and gen.status is GenerationStatus.SUCCEEDED:
+        gens = harness.generations(run)
+        if [gen.status for gen in gens] == [GenerationStatus.SUCCEEDED] * len(prompts):
             return run_id
-        if gen is None or gen.status is GenerationStatus.PLANNED:
-            steps.step(harness.services, *((Kind.GENERATION, gen.id) if gen else (Kind.RUN, run_id)))
+        planned = [(Kind.GENERATION, gen.id) for gen in gens if gen.status is GenerationStatus.PLANNED]
+        for kind, row_id in planned if gens else [(Kind.RUN, run_id)]:
+            steps.step(harness.services, kind, row_id)
         poll.poll_due(harness.services)
         harness.clock.pass_by(1.0)
-    raise AssertionError("the clip is not made")
+    raise AssertionError("the clips are not made")
+
+
+@dataclass
+class Broker:
+    """Takes every hint, unless its workers of media are `busy` and it is for now or never."""
+
+    busy: bool = False
+    sent: list[tuple[str, bool]] = field(default_factory=list)
+
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False, at_once: bool = False) -> bool:
+        if at_once and self.busy:
+            return False
+        self.sent += [(row, media) for _, row in hints]
+        return True
+
+    def check(self) -> None:
+        """It answers."""
+
+
+def dispatched(harness: StageHarness, *, busy: bool) -> list[tuple[str, bool]]:
+    """The generations for which hints are sent, and whether to those who join."""
+    broker = Broker(busy)
+    dispatcher = Dispatcher(replace(harness.services, hints=broker), ("generations",), shared_broker=False)
+    assert [dispatcher.tick(), dispatcher.tick()] == [len(broker.sent), 0], "no hint is sent twice"
+    return broker.sent
 
 
 def test_the_last_clip_is_followed_by_its_film_in_two_steps(harness: StageHarness) -> None:
@@ -54,6 +84,23 @@ def test_the_last_clip_is_followed_by_its_film_in_two_steps(harness: StageHarnes
     step.step(Kind.CLIP, clip.id)
     assert harness.run(run_id).status is RunStatus.DELIVERING
     assert harness.clips(harness.run(run_id))[0].thumbnail is not None
+
+
+def test_what_a_film_still_waits_for_is_brought_by_who_can_join_if_they_are_free(harness: StageHarness) -> None:
+    run_id = made(harness, "A cat", "A dog")
+    first, second = harness.generations(harness.run(run_id))
+    assert set(dispatched(harness, busy=False)) == {(first.id, False), (second.id, False)}, "each lacks the other"
+    step.step(Kind.GENERATION, first.id)
+    assert dispatched(harness, busy=True) == [(second.id, False)]
+    assert dispatched(harness, busy=False) == [(second.id, True)]
+
+
+def test_who_can_join_goes_on_from_the_last_clip_to_the_film_at_once(harness: StageHarness) -> None:
+    run_id = made(harness)
+    (gen,) = harness.generations(harness.run(run_id))
+    step.work_as("media", media=True)
+    step.step(Kind.GENERATION, gen.id)
+    assert harness.run(run_id).status is RunStatus.DELIVERING
 
 
 @pytest.mark.logs_errors

@@ -116,6 +116,37 @@ def test_a_broker_with_enough_hints_takes_no_more_until_somebody_works(broker: s
     assert hints.send([("runs", "run_late")])
 
 
+def test_a_row_whose_hint_waits_needs_no_other_one(broker: str) -> None:
+    """Whoever takes it sees the row as it is then; a second one would be a process for nothing."""
+    hints, redis = RqHints(broker), queueing.connect(broker)
+    try:
+        assert hints.send([("runs", "run_1")])
+        assert hints.send([("runs", "run_1"), ("runs", "run_2")])
+        assert redis.llen("rq:queue:steps") == 2
+        assert hints.send([("runs", "run_1")], media=True), "another kind of worker"
+        redis.lpop("rq:queue:steps")
+        assert hints.send([("runs", "run_1")]), "it was taken, and the row may be due again"
+        assert redis.llen("rq:queue:steps") == 2
+    finally:
+        redis.close()
+
+
+def test_what_is_for_now_or_never_is_taken_only_while_nobody_waits_or_works(broker: str) -> None:
+    hints, redis = RqHints(broker), queueing.connect(broker)
+    try:
+        assert hints.send([("generations", "gen_1")], media=True, at_once=True)
+        assert not hints.send([("generations", "gen_2")], media=True, at_once=True), "one waits"
+        assert hints.send([("generations", "gen_2")], at_once=True), "not there"
+        job = redis.lpop("rq:queue:media")
+        assert isinstance(job, bytes)
+        redis.zadd("rq:wip:media", {job: time.time() + 60})
+        assert not hints.send([("generations", "gen_3")], media=True, at_once=True), "one is worked on"
+        redis.delete("rq:wip:media")
+        assert hints.send([("generations", "gen_3")], media=True, at_once=True)
+    finally:
+        redis.close()
+
+
 def test_the_oldest_due_row_of_any_kind_gets_its_hint_first_and_none_gets_two(tmp_path: Path) -> None:
     services = make_services(tmp_path)
     hints = ShortQueue(room=2)
@@ -170,7 +201,7 @@ class ShortQueue:
     room: int
     sent: list[tuple[str, str]] = field(default_factory=list)
 
-    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False, at_once: bool = False) -> bool:
         if len(hints) > self.room:
             return False
         self.sent += hints

@@ -22,7 +22,7 @@ class Broker:
     def __init__(self, room: int) -> None:
         self.room, self.got = room, list[str]()
 
-    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False, at_once: bool = False) -> bool:
         if media or len(self.got) >= self.room:
             return False
         self.got += [row for _, row in hints]

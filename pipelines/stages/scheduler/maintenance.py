@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from pipelines.domain.airtable.fields import AirtableTable, SettingsField
 from pipelines.domain.lifecycle import IN_FLIGHT, MOVING, TERMINAL, GenerationStatus, RunStatus
 from pipelines.domain.money import to_micro
-from pipelines.domain.records import Clip, Cut
+from pipelines.domain.records import Clip, Cut, Generation, Run
 from pipelines.domain.stored_files import FileKind
 from pipelines.domain.times import utc_day
 from pipelines.ports import Rows, Tx
@@ -36,20 +37,51 @@ AT_ONCE, ROUNDS = 200, 20
 _HEAVY_RUNS = {RunStatus.STITCHING, RunStatus.NEEDS_APPROVAL}
 
 
-def split_by_weight(services: Services, kind: str, ids: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Rows whose step takes a moment, and rows whose step encodes or joins."""
+class ByWeight(NamedTuple):
+    """Rows whose step takes a moment, and rows whose step encodes or joins; `last` of the first are clips at their
+    provider that are all that a film still waits for.
+    """
+
+    light: list[str]
+    heavy: list[str]
+    last: list[str]
+
+
+def split_by_weight(services: Services, kind: str, ids: Sequence[str], *, left_s: float = 0.0) -> ByWeight:
+    """Rows of one kind, in their order. Runs whose clips are coming are left for `left_s` to whoever woke them, and are
+    of no weight then.
+    """
     if kind in ("clips", "cuts") or not ids:
-        return [], list(ids)
+        return ByWeight([], list(ids), [])
     if kind not in ("runs", "generations"):
-        return list(ids), []
+        return ByWeight(list(ids), [], [])
+    last = set[str]()
     with services.store.read() as tx:
         if kind == "runs":
-            found = {run.id: run.status in _HEAVY_RUNS for run in tx.runs.find(id=list(ids))}
+            woken = services.clock.now() - left_s
+            runs = [run for run in tx.runs.find(id=list(ids)) if not (_has_clips(run) and (run.next_at or 0) > woken)]
+            found = {run.id: run.status in _HEAVY_RUNS for run in runs}
         else:
             # What is at a provider is not stepped but polled.
             gens = [gen for gen in tx.generations.find(id=list(ids)) if gen.status not in IN_FLIGHT]
-            found = {gen.id: gen.status is GenerationStatus.SUCCEEDED and gen.provider == "local" for gen in gens}
-    return [row for row in ids if found.get(row) is False], [row for row in ids if found.get(row)]
+            there = [gen for gen in gens if gen.status is GenerationStatus.SUCCEEDED]
+            found = {gen.id: gen in there and gen.provider == "local" for gen in gens}
+            last = _last_clips(tx, there) if there else last
+    light = [row for row in ids if found.get(row) is False]
+    return ByWeight(light, [row for row in ids if found.get(row)], [row for row in light if row in last])
+
+
+def _has_clips(run: Run) -> bool:
+    """Whether it waits for clips, or is put together of them."""
+    return run.status in (RunStatus.GENERATING, RunStatus.STITCHING)
+
+
+def _last_clips(tx: Tx, gens: Sequence[Generation]) -> set[str]:
+    """Those of these generations for whose scene, and no other of its run, a clip is missing."""
+    missing: dict[str, list[str]] = {}
+    for scene in tx.scenes.find(run_id=sorted({gen.run_id for gen in gens}), clip_id=None):
+        missing.setdefault(scene.run_id, []).append(scene.id)
+    return {gen.id for gen in gens if missing.get(gen.run_id) == [gen.scene_id] and not gen.request.draft}
 
 
 class Maintenance:
