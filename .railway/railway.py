@@ -32,6 +32,7 @@ SETTINGS = (
     "API_KEYS",
     "API_KEYS_FILE",
     "PORT",
+    "BIND",
     "WORKERS",
     "THREADS",
     "ACCOUNT_READS_PER_MINUTE",

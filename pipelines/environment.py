@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 LogStyle = Literal["auto", "text", "json"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+Bind = Literal["auto", "all"]
 T = TypeVar("T")
 W = TypeVar("W", bound=str)
 
@@ -90,6 +91,7 @@ class Choice(Generic[T]):
 
 
 PORT = Choice("PORT", whole(1, 65535), 8000)
+BIND: Choice[Bind] = Choice("BIND", one_of("auto", "all"), "auto")
 THREADS = Choice("THREADS", whole(4, 512), 32)
 LOG_LEVEL: Choice[LogLevel] = Choice("LOG_LEVEL", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 LOG_FORMAT: Choice[LogStyle] = Choice("LOG_FORMAT", one_of("auto", "text", "json"), "auto")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import environment
-from pipelines.environment import LogStyle, Origin
+from pipelines.environment import Bind, LogStyle, Origin
 from pipelines.logs import configure_logging, log_handler
 
 BOOTING_S = 5.0
@@ -68,9 +68,9 @@ def _refuse() -> None:
         sys.exit(str(error))
 
 
-def _bind(url: str, port: int) -> str:
+def _bind(url: str, port: int, chosen: Bind) -> str:
     """On loopback nobody else may knock. Elsewhere IPv6 too, where there is any: private networks may be IPv6 only."""
-    if Origin.of(url).loopback:
+    if chosen == "auto" and Origin.of(url).loopback:
         return f"127.0.0.1:{port}"
     try:
         with socket.socket(socket.AF_INET6) as probe:
@@ -83,7 +83,7 @@ def _bind(url: str, port: int) -> str:
 try:
     # All but these few choices is read and judged where it serves.
     _set = environment.merged(environment.dotenv(Path.cwd() / ".env"), environment.inherited())
-    bind = _bind(environment.public_url(_set), environment.PORT.of(_set))
+    bind = _bind(environment.public_url(_set), environment.PORT.of(_set), environment.BIND.of(_set))
     threads = environment.THREADS.of(_set)
     _log_level, _log_format = environment.LOG_LEVEL.of(_set), environment.LOG_FORMAT.of(_set)
 except (OSError, ValueError):

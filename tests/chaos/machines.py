@@ -12,8 +12,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from tools.stack import StackError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tools.stack import StackError, free_port, until
+from worker import broker
 
 FIRST = "10.77.0.1"
 NOT_HERE = "needs root, and a kernel that lets it make networks"
@@ -26,6 +31,7 @@ class Machine:
     name: str
     namespace: str
     cable: str
+    address: str
 
     def runs(self, command: str) -> str:
         """The command, on this machine, as its process 1: with it everything there ends."""
@@ -66,23 +72,50 @@ def possible() -> bool:
 
 
 @contextmanager
-def network(*names: str) -> Iterator[list[Machine]]:
-    """So many more machines, each on a cable of its own to one switch."""
+def redis(folder: Path, host: str = FIRST) -> Iterator[str]:
+    """The address of a broker on this machine that the others reach."""
+    port = free_port()
+    options = {"--port": str(port), "--bind": host, "--save": "", "--appendonly": "no", "--dir": str(folder)}
+    words = [word for pair in (options | {"--protected-mode": "no"}).items() for word in pair]
+    process = subprocess.Popen([broker.binary(), *words], stdout=subprocess.DEVNULL)
+    url = f"redis://{host}:{port}"
+
+    def answers() -> bool:
+        try:
+            with Redis.from_url(url) as connection:
+                return bool(connection.ping())
+        except RedisError:
+            return False
+
+    try:
+        until(answers, "the broker")
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def network(*names: str, first: str = FIRST) -> Iterator[list[Machine]]:
+    """So many more machines, each on a cable of its own to one switch, with the addresses after this machine's."""
     mark = uuid.uuid4().hex[:5]
     switch = f"rg{mark}"
-    made = [Machine(name, f"rg{mark}-{name}", f"rg{mark}{place}") for place, name in enumerate(names)]
+    net = first.rpartition(".")[0]
+    made = [
+        Machine(name, f"rg{mark}-{name}", f"rg{mark}{place}", f"{net}.{place + 2}") for place, name in enumerate(names)
+    ]
     try:
         _ip("link", "add", switch, "type", "bridge")
-        _ip("addr", "add", f"{FIRST}/24", "dev", switch)
+        _ip("addr", "add", f"{first}/24", "dev", switch)
         _ip("link", "set", switch, "up")
-        for place, machine in enumerate(made, 2):
+        for machine in made:
             far = f"{machine.cable}x"
             _ip("netns", "add", machine.namespace)
             _ip("link", "add", machine.cable, "type", "veth", "peer", "name", far)
             _ip("link", "set", far, "netns", machine.namespace)
             _ip("link", "set", machine.cable, "master", switch)
             machine.plug_in()
-            _ip("-n", machine.namespace, "addr", "add", f"10.77.0.{place}/24", "dev", far)
+            _ip("-n", machine.namespace, "addr", "add", f"{machine.address}/24", "dev", far)
             for device in (far, "lo"):
                 _ip("-n", machine.namespace, "link", "set", device, "up")
         yield made

@@ -6,28 +6,23 @@ One loses its network while it buys, comes back when it counts as dead, and then
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import pytest
-from redis import Redis
-from redis.exceptions import RedisError
 
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.stages.scheduler.heartbeats import DEAD_AFTER_S
-from tests.chaos.machines import FIRST, NOT_HERE, Machine, network, possible
+from tests.chaos.machines import FIRST, NOT_HERE, Machine, network, possible, redis
 from tools.chaos.harness import NOT_USED
 from tools.chaos.points import Journal
 from tools.chaos.product import COMMANDS, ProductStack
 from tools.postgres import BINARIES, throw_away
-from tools.stack import Service, Stack, free_port, until
-from worker import broker
+from tools.stack import Service, Stack, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,29 +34,6 @@ pytestmark = [
 CUT_S = 25.0
 """Long enough that its processes count as dead, and its connections too."""
 RUNS = 6
-
-
-@contextmanager
-def redis(folder: Path) -> Iterator[str]:
-    port = free_port()
-    options = {"--port": str(port), "--bind": FIRST, "--save": "", "--appendonly": "no", "--dir": str(folder)}
-    words = [word for pair in (options | {"--protected-mode": "no"}).items() for word in pair]
-    process = subprocess.Popen([broker.binary(), *words], stdout=subprocess.DEVNULL)
-    url = f"redis://{FIRST}:{port}"
-
-    def answers() -> bool:
-        try:
-            with Redis.from_url(url) as connection:
-                return bool(connection.ping())
-        except RedisError:
-            return False
-
-    try:
-        until(answers, "the broker")
-        yield url
-    finally:
-        process.kill()
-        process.wait()
 
 
 def buying_on(place: ProductStack, machine: Machine) -> list[str]:

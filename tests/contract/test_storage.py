@@ -20,17 +20,17 @@ from pipelines.domain.errors import Expired, InvalidOrder, NotConfigured, Storag
 from pipelines.ports import MediaStore, Stored
 from pipelines.settings import load_settings
 from pipelines.storage import build_store, content_key
-from tests.contract.bucket import bucket_store, s3, supabase
+from tests.contract.bucket import bucket_store, s3, seaweed, supabase
 from tools.chaos.bucket import KEYS, SUPABASE
 
-__all__ = ["s3", "supabase"]
+__all__ = ["s3", "seaweed", "supabase"]
 
 WHEN = datetime(2026, 11, 20, tzinfo=UTC)
 SMALL = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 100
 LARGE = os.urandom(1024 * 1024) * 19  # three parts, the last one short
 
 
-@pytest.fixture(params=["files", "s3", "supabase"])
+@pytest.fixture(params=["files", "s3", "supabase", "seaweed"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStore:
     """An empty store, once of each kind."""
     if request.param == "files":

@@ -165,6 +165,16 @@ def test_settings_that_cannot_be_used_are_listed_and_nothing_is_started(
     assert "Traceback" not in done.stderr
 
 
+def test_where_public_url_is_loopback_only_loopback_is_bound_unless_everything_is_asked_for(
+    server: Server, tmp_path: Path
+) -> None:
+    """A container's loopback is nobody else's, so its port has to be bound everywhere; a laptop's has not."""
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.2:{server.port}/health", timeout=50)
+    with serving(tmp_path, BIND="all") as everywhere:
+        assert httpx.get(f"http://127.0.0.2:{everywhere.port}/health", timeout=50).status_code == 200
+
+
 def test_the_answers_are_json_that_people_can_read(server: Server) -> None:
     """Letters stay letters, and fields keep their order."""
     answer = httpx.post(

@@ -1,6 +1,6 @@
 """The image and the compose file start what the Procfile starts, name only settings that exist, and run as nobody.
 
-Building and running them needs Docker, which these machines have not; what can be read is checked.
+What can be read is checked here; `tests/containers` builds the image and runs it, where that is possible.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def test_a_service_has_no_more_rights_than_it_needs(name: str, services: dict[st
     told = services[name]
     assert told["read_only"] is True
     assert told["cap_drop"] == ["ALL"]
+    assert told["init"] is True
     assert {"hostname", "network_mode", "privileged", "pid"} & set(told) == set()
     assert int(told["stop_grace_period"].removesuffix("s")) > 2 * GRACE_S
     assert re.search(r"^USER 10001$", IMAGE, re.MULTILINE)

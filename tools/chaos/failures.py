@@ -289,7 +289,12 @@ NEED_POSTGRES = {3, 6}
 
 def main(text: str, *, as_json: bool) -> int:
     """Provoke them one after the other, and tell."""
-    found = {number: provoke(number) for number in chosen(text)}
+    found = dict[int, Outcome]()
+    for number in chosen(text):
+        found[number] = one = provoke(number)
+        books = "balanced" if one.balanced else "not balanced"
+        figures = f"{one.clips} clips, {one.lost} lost, {one.doubled} doubled, books {books}, {one.seconds} s"
+        sys.stderr.write(f"failure {number}: {'' if one.clean else 'not '}clean; {figures}\n")
     if as_json:
         told = [{"number": number, "clean": one.clean, **asdict(one)} for number, one in found.items()]
         print(json.dumps({"failures": told}, indent=2))

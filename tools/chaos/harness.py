@@ -2,8 +2,8 @@
 
 RUNS, CLIPS, SEED, DATABASE (sqlite, postgres), ABILITY (key, list, callback, none, all), JSON=1; KILL_EVERY is the mean
 pause between two kills in seconds, CRASHES the percentage of crash points at which a process dies. Half of the orders
-are rows of the emulated Airtable, whose base is a customer's who pays in credits. Exit code 1 if anything was paid
-twice, lost, or said wrongly.
+are rows of the emulated Airtable, whose base is a customer's who pays in credits. What was reached is said on standard
+error every minute, and once more whenever it is stopped. Exit code 1 if anything was paid twice, lost, or said wrongly.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -31,7 +32,7 @@ from pipelines.ports import Store
 from tools.chaos.killer import Killer, dead_machine
 from tools.chaos.points import Journal
 from tools.chaos.product import COMMANDS, sell_base
-from tools.chaos.report import Findings, examine
+from tools.chaos.report import Findings, Progress, examine
 from tools.postgres import BINARIES, throw_away
 from tools.stack import BASE, Stack, StackError, until
 
@@ -42,6 +43,8 @@ KEYS = (
     "recover_max_s", "wall_s",
 )  # fmt: skip
 PATIENCE_S = 900.0
+TOLD_EVERY_S = 60.0
+"""How often is said on standard error what was reached."""
 TRIGGER_PATIENCE_S = 150.0
 """A key whose request died with its server is free again after some seconds."""
 CALLERS = 8
@@ -143,10 +146,12 @@ class Chaos:
                 sell_base(stack, store)
                 killer = Killer(stack, wish.seed, wish.kill_every_s)
                 killer.start()
+                progress = Progress(stack, store, journal, killer, wish.runs)
                 try:
                     dead_machine(store)
-                    self._order_all(stack)
-                    self._wait(store, killer)
+                    with progress.told(TOLD_EVERY_S):
+                        self._order_all(stack)
+                        self._wait(store, killer)
                     found = examine(stack, store, journal, self._records_by_run(store), wish.clips)
                 finally:
                     killer.stop()
@@ -239,6 +244,8 @@ def main() -> int:
     """Run what the environment asks for; 0 if every promise was kept."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     wish = Wish.of_environment(os.environ)
+    # Whoever is asked to end says what was reached, and takes its processes with it.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     abilities = ABILITIES if wish.ability == "all" else (wish.ability,)
     results = []
     for ability in abilities:

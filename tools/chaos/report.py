@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import re
 import statistics
+import sys
+import threading
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
+
 from pipelines.domain.customers.notices import FINAL, OF_STATUS
+from pipelines.domain.errors import ReelgridError
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import Account, Posting, dollars
 from pipelines.domain.records import Event, Run
 from pipelines.domain.recovery.crash_points import CRASH_POINTS
 from pipelines.ports import Store, Tx
 from pipelines.stages.spending import audit, credit_book
+from tools.chaos.killer import Killer
 from tools.chaos.points import Journal
 from tools.stack import Stack
 
@@ -50,6 +58,53 @@ def examine(stack: Stack, store: Store, journal: Journal, records: Mapping[str, 
     found.figures |= {"ledger_balanced": not books, **_points(found.visits)}
     found.faults += [f"{name}: {found.figures[name]}" for name in _MUST_BE_ZERO if found.figures[name]]
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Says on standard error what was reached, for whoever stops before the end; `of` runs are ordered in all."""
+
+    stack: Stack
+    store: Store
+    journal: Journal
+    killer: Killer
+    of: int
+
+    @contextmanager
+    def told(self, every_s: float) -> Iterator[None]:
+        """So often, and once more at the end, however it comes."""
+        over, began = threading.Event(), time.monotonic()
+
+        def tell() -> None:
+            sys.stderr.write(f"{time.monotonic() - began:5.0f} s: {self.sentence()}\n")
+
+        def keep_telling() -> None:
+            while not over.wait(every_s):
+                tell()
+
+        teller = threading.Thread(target=keep_telling, name="progress", daemon=True)
+        teller.start()
+        try:
+            yield
+        finally:
+            over.set()
+            teller.join()
+            tell()
+
+    def sentence(self) -> str:
+        """The figures; of what does not answer at this moment it says so."""
+        try:
+            with self.store.read() as tx:
+                ended = _outcomes(tx.runs.find())
+            bill = self.stack.sandbox("GET", "/bill")
+        except (ReelgridError, httpx.HTTPError) as error:
+            return f"not known at this moment ({type(error).__name__})"
+        bought, extra = _bought(bill)
+        kills = sum(visit["died"] for visit in self.journal.visits()) + sum(self.killer.killed.values())
+        return (
+            f"{ended['runs']} of {self.of} runs ordered, {ended['done']} done, {ended['parked']} parked; "
+            f"{kills} kills; {bought} clips bought, {extra} extra paid"
+        )
 
 
 _MUST_BE_ZERO = ("extra_paid", "extra_attachments", "over_budget_usd")
@@ -105,8 +160,8 @@ def _most_held(tx: Tx, run: Run) -> int:
 
 
 def _purchases(bill: Mapping[str, Any], runs: Sequence[Run], quotes: Mapping[str, int], clips: int) -> dict[str, Any]:
-    charged = [line for line in bill["generations"] if line["charged"]]
-    by_prompt = Counter(line["prompt"] for line in charged)
+    charged = _charged(bill)
+    bought, extra = _bought(bill)
     spent: Counter[str] = Counter()
     for line in charged:
         spent[_mark_of(line["prompt"])] += round(line["usd"] * 1_000_000)
@@ -116,10 +171,20 @@ def _purchases(bill: Mapping[str, Any], runs: Sequence[Run], quotes: Mapping[str
         over += max(0, spent[mark] - max(quotes[run.id], run.quote_micro or 0))
     return {
         "scenes": len(runs) * clips,
-        "bought": len(charged),
-        "extra_paid": sum(count - 1 for count in by_prompt.values()),
+        "bought": bought,
+        "extra_paid": extra,
         "over_budget_usd": dollars(over),
     }
+
+
+def _charged(bill: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [line for line in bill["generations"] if line["charged"]]
+
+
+def _bought(bill: Mapping[str, Any]) -> tuple[int, int]:
+    """How many clips were paid for, and how many of them for a scene that was paid for already."""
+    by_prompt = Counter(line["prompt"] for line in _charged(bill))
+    return by_prompt.total(), by_prompt.total() - len(by_prompt)
 
 
 def _mark_of(text: str) -> str:
