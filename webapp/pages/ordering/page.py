@@ -34,9 +34,9 @@ from webapp.errors import prefers_page
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import most_of
 from webapp.pages.forms import number
+from webapp.pages.light import squeezed
 from webapp.pages.ordering.earlier import form_of_draft, form_of_run
 from webapp.pages.ordering.fields import FITTED, Field, brands, fields_of
-from webapp.pages.ordering.light import squeezed
 from webapp.pages.ordering.quoting import IDEA, OF_SCENE, STARTS, Quoted, quoted_form, scenes_of
 
 FIRST = ("master_prompt", "scene_count", "title", "model", "clip_seconds", "film_seconds")

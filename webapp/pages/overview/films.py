@@ -23,6 +23,7 @@ from webapp.context import actor, services, settings
 from webapp.errors import not_here
 from webapp.pages.blueprint import bp
 from webapp.pages.forms import once
+from webapp.pages.light import squeezed
 from webapp.pages.parts import Part, live, pace, part, usage_days
 
 TABS = {"yours": "Waiting for you", "all": "All", "moving": "Moving", "done": "Done", "failed": "Failed"}
@@ -44,11 +45,11 @@ MAX_REASON = 500
 
 @bp.get("/")
 @declares(Door.SESSION, Owner.ACCOUNT)
-def index() -> str:
+def index() -> str | Response:
     """The films, found by words, status and day; spend and the Stop switch."""
     asked = _asked()
     listed = _listed(asked)
-    return render_template(
+    page = render_template(
         "index.html",
         person=actor(),
         tabs=TABS,
@@ -63,6 +64,7 @@ def index() -> str:
         sections=_index_parts(asked, listed),
         live=url_for("pages.index_live", **asked.query(), cursor=request.args.get("cursor")),
     )
+    return page if request.args else squeezed(page)
 
 
 @bp.get("/live")
