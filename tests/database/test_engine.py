@@ -17,13 +17,18 @@ from pipelines.domain.records import Run
 from tools.postgres import Postgres
 
 
-def test_a_server_that_never_answers_is_an_outage() -> None:
-    """It takes the connection and stays silent, as behind a proxy whose other side is gone."""
+def test_a_server_that_never_answers_is_an_outage_within_seconds() -> None:
+    """It takes the connection and stays silent, as behind a proxy whose other side is gone. How long that is waited for
+    is what the driver is told.
+    """
+    seconds: list[float] = []
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         store = SqlStore(f"postgresql+psycopg://u:p@127.0.0.1:{port}/d")
+        event.listen(store.engine, "do_connect", lambda *told: seconds.append(told[-1]["connect_timeout"]))
         with pytest.raises(Unavailable) as caught:
             store.check()
+    assert [0 < one <= 5 for one in seconds] == [True]
     assert caught.value.marketer == "Our database does not answer; we keep trying."
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -130,7 +131,33 @@ def test_spending_is_stopped_there_with_a_reason(home: WebHarness) -> None:
     assert "Spending is stopped" in text_of(client.get("/queue").get_data(as_text=True))
 
 
-def test_a_frozen_broker_is_told_and_not_waited_for(home: WebHarness) -> None:
+class SlowHints:
+    """A broker that answers once `answered` is set, or after a minute: whoever waits for it hears that all is well."""
+
+    def __init__(self) -> None:
+        self.asked, self.answered = threading.Event(), threading.Event()
+
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+        return True
+
+    def check(self) -> None:
+        self.asked.set()
+        self.answered.wait(60.0)
+
+
+def test_a_broker_that_takes_its_time_is_not_waited_for(home: WebHarness) -> None:
+    """It answers only after the page has: a page that waited would say that it does."""
+    hints = SlowHints()
+    app = create_app(replace(home.services, hints=hints), home.settings)
+    try:
+        page = app.test_client().get("/operate").get_data(as_text=True)
+        assert hints.asked.wait(60.0)
+    finally:
+        hints.answered.set()
+    assert "It does not answer." in page
+
+
+def test_a_frozen_broker_is_told(home: WebHarness) -> None:
     """Somebody accepts the connection and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as frozen:
         hints = RqHints(f"redis://127.0.0.1:{frozen.getsockname()[1]}/0")

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipelines.domain.errors import Unavailable
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
-from pipelines.meaning import LocalMeaning
+from pipelines.meaning import EMBED_S, QUERY_S, LocalMeaning
 from pipelines.stages.search import indexing
 from tests.web.web_fixtures import WebHarness
+from tools.stack import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -65,6 +69,18 @@ def _search_warm(home: WebHarness, words: str) -> list[str]:
         assert time.monotonic() < until
 
 
+def _embedding(model: LocalMeaning) -> threading.Thread:
+    """Somebody who waits for as long as whoever embeds may."""
+
+    def embed() -> None:
+        with suppress(Unavailable):
+            model.embed(["A boat."])
+
+    waits = threading.Thread(target=embed, daemon=True)
+    waits.start()
+    return waits
+
+
 def test_films_are_found_by_what_they_are_about_and_by_words_while_the_model_is_away(home: WebHarness) -> None:
     at = home.clock.now() - 3600
     for name, prompt in FILMS.items():
@@ -82,12 +98,27 @@ def test_films_are_found_by_what_they_are_about_and_by_words_while_the_model_is_
     assert json.loads(line.invoke(args=["search", "--reindex", "--json"]).output) == {"reindexing": True}
     first = _model(home).pid
     assert first
+    other = LocalMeaning(home.settings.database_url)
+    longest = _embedding(other)
+    os.kill(until(lambda: other.pid, "the process of another one"), signal.SIGSTOP)
     os.kill(first, signal.SIGSTOP)
+    assert QUERY_S <= 2.0 < EMBED_S
     assert _search(home, "zero gravity") == ([], ["words"]), "whoever searches does not wait for a model that hangs"
+    in_turn = _embedding(_model(home))
+    assert _search(home, "zero gravity") == ([], ["words"]), "nor for somebody who does"
+    assert longest.is_alive(), (
+        "who began to wait for EMBED_S before either search still waits: neither waited for so long"
+    )
+    assert in_turn.is_alive()
     page = home.client.get("/", query_string={"q": "astronaut"}).text
     assert "getting ready" in page
     assert "/runs/run_space" in page
-    os.kill(first, signal.SIGKILL)
+    for model in (other, _model(home)):
+        assert model.pid
+        os.kill(model.pid, signal.SIGKILL)
+    in_turn.join()
+    longest.join()
+    other.close()
     assert _search_warm(home, "zero gravity")[0] == "run_space"
     assert _model(home).pid != first
     with pytest.raises(ProcessLookupError):
