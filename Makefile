@@ -48,8 +48,8 @@ evals: .venv/.dev ## Whether a wording of the scene writer's prompt is a better 
 figures: .venv/.dev ## Lengths, rooms, circles, types, by reading the code (AGAINST=COMMIT SUITE="9 min" SUITE_BEFORE=…)
 	@$(BIN)/python -m tools.figures $(if $(AGAINST),--against $(AGAINST)) $(if $(SUITE),--suite "$(SUITE)") $(if $(SUITE_BEFORE),--suite-before "$(SUITE_BEFORE)")
 
-chaos: .venv/.dev ## Kill everything at random and count the bill (RUNS CLIPS SEED DATABASE ABILITY JSON); FAILURES=all: ten by name
-	@FAILURES="$(FAILURES)" RUNS="$(RUNS)" CLIPS="$(CLIPS)" SEED="$(SEED)" DATABASE="$(DATABASE)" ABILITY="$(ABILITY)" JSON="$(JSON)" $(BIN)/python -m tools.chaos
+chaos: .venv/.dev ## Kill everything at random and count the bill (RUNS CLIPS SEED DATABASE ABILITY JSON); FAILURES=all: ten by name (TRIGGERS FILMS JSON)
+	@FAILURES="$(FAILURES)" TRIGGERS="$(TRIGGERS)" FILMS="$(FILMS)" RUNS="$(RUNS)" CLIPS="$(CLIPS)" SEED="$(SEED)" DATABASE="$(DATABASE)" ABILITY="$(ABILITY)" JSON="$(JSON)" $(BIN)/python -m tools.chaos
 
 up: .venv/.run ## Web and worker on the settings in .env
 	@$(BIN)/python -m tools.up

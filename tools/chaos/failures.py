@@ -158,13 +158,13 @@ def rolling(var: Path) -> Outcome:
         customers = Customers(place.stack.url)
         known, port = set(place.heartbeats()), free_port()
         worker, web = more(place, "worker"), more(place, "web", PORT=str(port))
-        faults, drained, moving = list[str](), 0.0, 0
+        faults, drained, moving, asked_before = list[str](), 0.0, 0, 0
         try:
             url = f"http://127.0.0.1:{port}"
             until(lambda: httpx.get(f"{url}/health", timeout=2).status_code == HTTPStatus.OK, "the new web")
             until(lambda: len(set(place.heartbeats()) - known) >= 5, "the new worker's heartbeats")
             customers.move_to(url)
-            moving = sum(run.status not in STOPPED for run in place.runs())
+            moving, asked_before = sum(run.status not in STOPPED for run in place.runs()), customers.asked
             for name in ("web", "worker"):
                 began = time.monotonic()
                 if (code := old[name].stop(signal.SIGTERM, DRAINED_S)) != 0:
@@ -175,10 +175,13 @@ def rolling(var: Path) -> Outcome:
             customers.stop()
             web.stop()
             worker.stop()
-        faults += customers.failed[:3] + ([] if customers.asked else ["nobody asked anything"])
+        asked_since = customers.asked - asked_before
+        faults += customers.failed[:3] + ([] if moving else ["no film moved at SIGTERM"])
+        faults += [] if customers.asked > len(runs) and asked_since else ["hardly anybody asked anything"]
         told: dict[str, Any] = {
             "moving": moving,
             "asked": customers.asked,
+            "asked_since_sigterm": asked_since,
             "failed": len(customers.failed),
             "drained_s": round(drained, 1),
         }

@@ -82,6 +82,8 @@ class Rush:
     """What was seen when all films were made."""
 
     answered: Answered
+    doubled: int
+    """As in `answered`, once more."""
     untruthful: int
     balanced: bool
     truthful_s: float
@@ -99,7 +101,8 @@ def rows() -> list[Claim]:
         row("rush", f"answers of 5xx among {many}", seen.refused, 1, 0.0),
         row("rush", f"other answers than 202 among {many}", seen.other, 1, 0.0),
         row("rush", f"p99 of {many}, against 2 s", seen.p99_s, LIMIT_S, 1.0, unit="s"),
-        row("rush", f"runs beyond one for each of {seen.records} records", seen.doubled, 1, 0.0),
+        row("rush", f"runs beyond one for each of {seen.records} records at the last answer", seen.doubled, 1, 0.0),
+        row("rush", f"the same when all of the {seen.records} films are made", found.doubled, 1, 0.0),
         row("rush", f"rows of {seen.records} that do not say what is", found.untruthful, 1, 0.0),
         row("rush", "books that do not balance", int(not found.balanced), 1, 0.0),
         row("rush", "until all are truthful, against the asking", found.truthful_s, seen.offered_s, None, unit="s"),
@@ -150,6 +153,7 @@ def _rush(stack: Stack, store: SqlStore, asked: Sequence[Row], first: Sequence[R
         problems = audit.audit(tx, everything=True).problems
     return Rush(
         answered=answered,
+        doubled=_doubled(store, len(everything)),
         untruthful=_untruthful(stack, store, everything),
         balanced=not problems,
         truthful_s=truthful_s,
@@ -167,8 +171,6 @@ def _asked(stack: Stack, store: SqlStore, asked: Sequence[Row], records: int, al
     with ThreadPoolExecutor(CALLERS) as callers:
         answers = list(callers.map(ask, range(len(asked) * 2)))
     offered = time.monotonic() - began
-    with store.read() as tx:
-        runs = Counter((run.base_id, run.record_id) for run in tx.runs.find())
     return Answered(
         triggers=len(answers),
         records=records,
@@ -176,9 +178,15 @@ def _asked(stack: Stack, store: SqlStore, asked: Sequence[Row], records: int, al
         rate=rate,
         p99_s=statistics.quantiles([seconds for _, seconds in answers], n=100)[98],
         statuses=Counter(status for status, _ in answers),
-        doubled=sum(count - 1 for count in runs.values()) + abs(len(runs) - records),
+        doubled=_doubled(store, records),
         offered_s=offered,
     )
+
+
+def _doubled(store: SqlStore, records: int) -> int:
+    with store.read() as tx:
+        runs = Counter((run.base_id, run.record_id) for run in tx.runs.find())
+    return sum(count - 1 for count in runs.values()) + abs(len(runs) - records)
 
 
 def _say(words: str) -> None:
