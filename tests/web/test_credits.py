@@ -151,6 +151,15 @@ def test_too_little_is_402_with_all_that_a_program_needs(shop: WebHarness) -> No
     assert (capped.status_code, capped.json["code"], "$" in capped.json["detail"]) == (402, "over_budget", False)
 
 
+def test_without_credits_only_what_costs_nothing_can_be_ordered_as_the_page_says(shop: WebHarness) -> None:
+    who = customer(shop, "ada")
+    page = signed_in(shop, who).get("/account").text
+    assert "There are no credits left, so only what costs nothing can be ordered." in page
+    assert ask(shop, who, "/api/generate-video", CLIP).status_code == 402
+    free = ask(shop, who, "/api/generate-video", {**CLIP, "model": "local/animatic"})
+    assert (free.status_code, free.json["quote_usd"]) == (202, 0.0)
+
+
 def test_no_refusal_tells_what_the_operator_pays(shop: WebHarness) -> None:
     """Also before the first top-up: a published list is enough to be sold to. A clip costs $0.40."""
     who = customer(shop, "ada")

@@ -518,6 +518,15 @@ def test_films_are_found_by_words_status_and_day(home: WebHarness) -> None:
     assert "Nothing fits." in html(home.client.get("/?q=zebra"))
 
 
+def test_a_further_page_on_which_nothing_is_leads_back_to_the_first(home: WebHarness) -> None:
+    """Words and filters are as before there: fewer of them would not bring what stands on the pages before."""
+    page = home.client.get("/?q=zebra&show=done&cursor=1700000000.0~run_a")
+    assert page.status_code == 200
+    assert "Nothing more fits." in html(page)
+    assert '<a href="/?show=done&amp;q=zebra">Back to the first page</a>' in html(page)
+    assert "fewer words" not in html(page)
+
+
 def test_films_are_narrowed_down_by_model_shape_and_key_and_ordered_by_price(home: WebHarness) -> None:
     """By a plain form; what was chosen stands chosen in the page, and the other links keep it."""
     wishes: dict[str, dict[str, Any]] = {
@@ -546,6 +555,11 @@ def test_films_are_narrowed_down_by_model_shape_and_key_and_ordered_by_price(hom
     for chosen in ("local/animatic", "9:16", "dearest"):
         assert f'<option value="{chosen}" selected>' in page
     assert "show=done&amp;model=local/animatic&amp;shape=9:16&amp;order=dearest" in page
+    assert shown("q=fox&order=dearest") == shown("q=fox")
+    page = html(home.client.get("/?q=fox&order=dearest"))
+    assert "not sorted by price" in page
+    assert '<input type="hidden" name="order" value="dearest">' in page, "without words it counts again"
+    assert "Dearest quote first" not in page
 
 
 def test_a_get_never_changes_anything(harness: WebHarness) -> None:
@@ -795,6 +809,10 @@ def test_what_was_typed_still_stands_where_a_scene_is_refused(sora: WebHarness) 
     scene = text[text.index('id="part-scene-1"') :]
     for kept in ("A hare &amp; a fox<", 'value="50"', 'value="7"', ">rain<", "<option selected>480p", "data-typed"):
         assert kept in scene, kept
+    pictures = form(page, model="sora/sora-2 0.4", **words, references="https://example.com/a.png ftp://b")
+    wrong = html(client.post(f"{AGAIN}/regenerate", data=pictures, headers=BROWSER))
+    assert "Picture 2 must " in wrong
+    assert "References[" not in wrong
     moving = RunStatus.GENERATING
     sora.change("runs", "run_finished", status=moving)
     able = {**sent, "seconds": "4", "seed": "", "negative_prompt": ""}

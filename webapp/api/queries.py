@@ -54,7 +54,8 @@ class RunQuery(BaseModel):
     key: Annotated[str | None, Field(max_length=200, description="The id of the key that ordered it.")] = None
     base_id: Annotated[str | None, Field(max_length=200, description="Of a base: its rows' runs.")] = None
     order: Annotated[
-        Literal["newest", "dearest"], Field(description="`dearest`: those first that were quoted most.")
+        Literal["newest", "dearest"],
+        Field(description="`dearest`: those first that were quoted most; runs without a quote are left out."),
     ] = "newest"
     since: Annotated[str | None, Field(description="Created at or after: ISO 8601, UTC unless it says otherwise.")] = (
         None

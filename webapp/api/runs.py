@@ -47,8 +47,7 @@ _decision = partial(
 )
 def list_runs(query: RunQuery) -> Reply:
     """Filter by record, status, model, shape, key, base and time; with `record_id` only its status and time count
-    besides. Where several are named, a page looks at 2,000 runs and may have few or none; the list goes on until
-    `next_cursor` is null.
+    besides. A page may have few runs or none; go on until `next_cursor` is null.
     """
     problems: list[Problem] = []
     statuses = _statuses(query.status, problems)

@@ -31,14 +31,22 @@ _OPTIONS: Mapping[str, _Option] = {
     "clip_seconds": _Option(name="seconds", help="Of each clip; the model's default if not given."),
     "model": _Option(help="See: flask models list."),
     "formats": _Option(name="format", help="One more film of the same clips, in another shape."),
-    "languages": _Option(name="language", help="Of your texts, then each to translate into."),
+    "languages": _Option(name="language", help="The language of your texts, then each to translate into."),
     "pack": _Option(help="Where it will be posted: a ZIP beside the film has a folder for it."),
     "references": _Option(name="reference", help="The address of a picture that the scenes should follow."),
+    "first_frame": _Option(help="The address of a picture that the film starts from; fetched by us."),
+    "last_frame": _Option(
+        help="The address of a picture to end on, on the way from the one that the last scene starts from."
+    ),
+    "transition": _Option(
+        help="Between two scenes, such as 'Fade Black' in quotes; that also as the film begins and ends"
+    ),
     "logo": _Option(help="The address of a picture, laid into a corner of the video."),
     "logo_opacity": _Option(help="1 hides what is behind the logo"),
     "max_cost_usd": _Option(name="max-cost", help="Refuse above this many dollars."),
     "voiceover": _Option(help="A narrator speaks over each scene."),
     "music": _Option(help="Made here, free of rights: local/calm and its like; or the address of a sound file."),
+    "music_mood": _Option(help="Music that is made here, free of rights, laid under the video; not with --music."),
     "loudness_lufs": _Option(name="loudness"),
     "poster_style": _Option(help="Frame, Title over it, or Designed"),
     "consistency": _Option(help="Words, or Pictures of the cast"),

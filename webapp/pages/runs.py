@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -31,6 +32,15 @@ from webapp.pages.forms import number, once
 from webapp.pages.parts import Typed, history_asked, live, pace, run_parts, tab_icon, tab_title
 
 Answer = Response | Redirect | tuple[str, int]
+_PICTURE = re.compile(r"references\[(\d+)\]")
+_CALLED = {
+    "aspect_ratio": "Shape of this clip",
+    "narration": "What the narrator says",
+    "negative_prompt": "What the clip should not show",
+    "references": "Pictures to start from or to follow",
+    "resolution": "Size",
+}
+"""What the form of a scene calls its fields, where that is not their name."""
 MENDABLE = frozenset({402, 409, 422, 429})
 """Statuses of refusals after which what was typed may do, changed or later."""
 MOST_RUNS = 50
@@ -288,10 +298,17 @@ def _keeping_words(run_id: str, act: Callable[[], Answer], scene: int | None = N
 def _why(problem: HttpProblem) -> str:
     """One sentence for each thing that is wrong, as people call the fields."""
     said = [
-        one.message if one.message[:1].isupper() else f"{one.field.replace('_', ' ').capitalize()} {one.message}"
+        one.message if one.message[:1].isupper() else f"{_on_the_form(one.field)} {one.message}"
         for one in problem.problems
     ]
     return " ".join(said) or problem.detail
+
+
+def _on_the_form(field: str) -> str:
+    picture = _PICTURE.fullmatch(field)
+    if picture:
+        return f"Picture {int(picture.group(1)) + 1}"
+    return _CALLED.get(field, field.replace("_", " ").capitalize())
 
 
 def signed_in_person() -> Actor | None:

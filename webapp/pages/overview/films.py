@@ -101,7 +101,7 @@ class Asked:
     key: str = ""
     base: str = ""
     order: str = ""
-    """`dearest`, or nothing: what has words comes newest or best first."""
+    """`dearest`, or nothing. What is found by words comes newest or best first all the same, as the page says."""
 
     @property
     def wanted(self) -> RunFilter:
@@ -135,7 +135,7 @@ def _asked() -> Asked:
         show=show if show in TABS else "all",
         words=words,
         **{name: args.get(name, "").strip()[:MAX_ID] for name in ("model", "shape", "key", "base")},
-        order="dearest" if args.get("order") == "dearest" and not words else "",
+        order="dearest" if args.get("order") == "dearest" else "",
         since=args.get("since", "") if _moment(args.get("since", "")) is not None else "",
         until=args.get("until", "") if _moment(args.get("until", "")) is not None else "",
     )
@@ -237,7 +237,12 @@ def _index_parts(asked: Asked, listed: _Listed) -> dict[str, Part]:
     return {
         "summary": part("summary", usage=usage, days=usage_days(usage["rows"], days, TALL)),
         "runs": part(
-            "runs", runs=listed.runs, asked=asked, more=bool(listed.cursor), person_may_act=actor().may("trigger")
+            "runs",
+            runs=listed.runs,
+            asked=asked,
+            more=bool(listed.cursor),
+            further="cursor" in request.args,
+            person_may_act=actor().may("trigger"),
         ),
     }
 
