@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from pipelines.domain.lifecycle import GenerationStatus, RunStatus, SceneStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.planning.plan import SceneSettings
 from pipelines.domain.records import Run
-from pipelines.domain.records.films import THUMBNAIL
 from pipelines.domain.state.attempts import AttemptLevel
 from pipelines.security import api_keys, links
 from pipelines.security.secret_keys import SecretKeys
@@ -896,26 +893,3 @@ def test_going_on_names_its_price_on_the_button(sora: WebHarness) -> None:
     dry: Any = sora.client.post("/api/runs/run_finished/retry", json={"dry_run": True}).json
     assert dry["quote_usd"] == 0.404
     assert "<button>Go on — up to $0.41</button>" in page
-
-
-def test_the_list_of_films_is_squeezed_and_its_links_share_no_window_with_what_a_person_writes(
-    harness: WebHarness,
-) -> None:
-    """Whoever gives a film a title that begins like a signed link learns nothing by the length of the page. What has
-    words of its address on it is not squeezed.
-    """
-    client = person(harness)
-    harness.finished()
-    harness.change("clips", "clip_run_finished", prepared={THUMBNAIL: "thumbs/one.webp"})
-    plain = html(client.get("/"))
-    link = re.findall(r'src="/media/([^"]+)"', plain)[0][:60]
-    order, sizes = harness.run("run_finished").known_order, []
-    for title in (link, "".join(sorted(link))):
-        harness.change("runs", "run_finished", order=replace(order, title=title), words=title)
-        answer = client.get("/", headers={"Accept-Encoding": "gzip"})
-        assert answer.headers["Content-Encoding"] == "gzip"
-        assert unescape(zlib.decompress(answer.data, 31).decode()).count(title) == (2 if title == link else 1)
-        sizes.append(len(answer.data))
-    assert abs(sizes[0] - sizes[1]) <= 4
-    asked = client.get("/?q=fox", headers={"Accept-Encoding": "gzip"})
-    assert "Content-Encoding" not in asked.headers

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import re
 import zlib
+from urllib.parse import quote, quote_plus
 
 from flask import Response, request
 from flask_wtf.csrf import generate_csrf
+from markupsafe import escape
 
-_SIGNED = r"/(?:media|v|s)/[^\"]+"
 _GZIP = 31
 """The window of zlib that writes gzip's header and trailer."""
+_LONG = r"[\w.~%=-]{40,}"
+"""Whatever is as long as a form's token, a signature or a link's secret; none of them is shorter."""
+_MOST_PIECES = 300
+"""A page that falls into more would not be lighter."""
 
 
-def squeezed(html: str, status: int = 200) -> Response:
+def squeezed(html: str, status: int = 200, repeats: tuple[str, ...] = ()) -> Response:
     """A page compressed, for a browser that takes it.
 
-    Its form token and its signed links to files share no window with anything else: whoever makes words appear on the
-    page, and sees how long the answer is, learns nothing of them by it (BREACH). Not for pages that hold other secrets,
-    nor for what shows others' words beside those of its address.
+    No secret in it (its form token, the signature of a picture's address) shares a window with anything else, and
+    neither does what it `repeats` of the words in its own address: whoever makes words appear on the page, and sees how
+    long the answer is, learns nothing by it (BREACH).
     """
+    plain = Response(html, status, {"Vary": "Accept-Encoding"}, mimetype="text/html")
     if not request.accept_encodings.quality("gzip"):
-        return Response(html, status, {"Vary": "Accept-Encoding"}, mimetype="text/html")
+        return plain
+    forms = {form for words in repeats if words for form in (str(escape(words)), quote(words), quote_plus(words))}
+    apart = [re.escape(generate_csrf()), _LONG, *sorted(map(re.escape, forms), key=len, reverse=True)]
+    pieces = re.split(f"({'|'.join(apart)})", html)
+    if len(pieces) > _MOST_PIECES:
+        return plain
     squeeze = zlib.compressobj(9, zlib.DEFLATED, _GZIP)
-    body = b""
-    for piece in re.split(f"({re.escape(generate_csrf())}|{_SIGNED})", html):
-        body += squeeze.compress(piece.encode()) + squeeze.flush(zlib.Z_FULL_FLUSH)
-    headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    return Response(body + squeeze.flush(), status, headers, mimetype="text/html")
+    body = b"".join(squeeze.compress(piece.encode()) + squeeze.flush(zlib.Z_FULL_FLUSH) for piece in pieces)
+    plain.set_data(body + squeeze.flush())
+    plain.headers["Content-Encoding"] = "gzip"
+    return plain

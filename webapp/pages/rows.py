@@ -22,6 +22,7 @@ from webapp.errors import HttpProblem, from_domain, not_here
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import here
 from webapp.pages.forms import once
+from webapp.pages.light import squeezed
 from webapp.pages.parts import Part, live, part
 from webapp.pages.runs import MOST_RUNS, show_run, signed_in_person
 
@@ -40,11 +41,11 @@ def subjects(record_id: str) -> Subjects:
 
 @bp.get("/r/<record_id>")
 @declares(Door.LINK, Owner.ACCOUNT, subjects=subjects)
-def record_page(record_id: str) -> str | Redirect:
+def record_page(record_id: str) -> str | Response | Redirect:
     """A row: its newest run, or, when it has none or `new` is asked for, what would happen and what it costs."""
     base_id, latest = enter_record(record_id)
     if latest is not None and "new" not in request.args:
-        return show_run(latest.id)
+        return squeezed(show_run(latest.id))
     if latest is not None and latest.status in MOVING:
         return redirect(here(url_for("pages.run_page", run_id=latest.id)))
     return render_template(

@@ -29,6 +29,7 @@ from webapp.errors import HttpProblem, from_domain, not_here, prefers_page
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import differing_prices, here, most_of, named
 from webapp.pages.forms import number, once
+from webapp.pages.light import squeezed
 from webapp.pages.parts import Typed, history_asked, live, pace, run_parts, tab_icon, tab_title
 
 Answer = Response | Redirect | tuple[str, int]
@@ -70,10 +71,10 @@ def must_exist(run_id: str) -> None:
 
 @bp.get("/runs/<run_id>")
 @declares(Door.LINK, Owner.ACCOUNT, subjects=subjects)
-def run_page(run_id: str) -> str:
+def run_page(run_id: str) -> Response:
     """One run: how it is, its scenes, its film, its cost, its history."""
     must_exist(run_id)
-    return show_run(run_id)
+    return squeezed(show_run(run_id))
 
 
 @bp.get("/runs/<run_id>/live")

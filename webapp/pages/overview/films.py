@@ -45,11 +45,11 @@ MAX_REASON = 500
 
 @bp.get("/")
 @declares(Door.SESSION, Owner.ACCOUNT)
-def index() -> str | Response:
+def index() -> Response:
     """The films, found by words, status and day; spend and the Stop switch."""
     asked = _asked()
     listed = _listed(asked)
-    page = render_template(
+    html = render_template(
         "index.html",
         person=actor(),
         tabs=TABS,
@@ -64,7 +64,7 @@ def index() -> str | Response:
         sections=_index_parts(asked, listed),
         live=url_for("pages.index_live", **asked.query(), cursor=request.args.get("cursor")),
     )
-    return page if request.args else squeezed(page)
+    return squeezed(html, repeats=(asked.words, asked.model, asked.shape, asked.key, asked.base))
 
 
 @bp.get("/live")
