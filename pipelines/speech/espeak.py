@@ -7,7 +7,6 @@ never among its options, and none of our keys is in its environment. Source: esp
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ from pathlib import Path
 from pipelines.domain.errors import NotConfigured, ProviderFailed
 from pipelines.domain.languages import LANGUAGES, named
 from pipelines.domain.planning.narration import Line, Said, is_english
+from pipelines.environment import inherited
 from pipelines.ports import KnownVoice
 
 VOICE = "local/espeak"
@@ -157,4 +157,5 @@ def _reason(voices: Mapping[str, str], line: Line) -> str | None:
 
 
 def _environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    ours = inherited()
+    return {name: ours[name] for name in _ENVIRONMENT if name in ours}
