@@ -100,6 +100,7 @@ def _go_on(services: Services, run_id: str, *, media: bool) -> None:
     """The next step of a run that has waited for this very row, if it is one of this weight."""
     with services.store.read() as tx:
         run = tx.runs.get(run_id)
-    is_due = run is not None and run.next_at is not None and run.next_at <= services.clock.now()
-    if is_due and maintenance.split_by_weight(services, Kind.RUN, [run_id])[media]:
+    if run is None or run.next_at is None or maintenance.is_heavy(run) is not media:
+        return
+    if run.next_at <= services.clock.now():
         _at_edge(services, Kind.RUN, run_id, lambda _services, _run_id: None)

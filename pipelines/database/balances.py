@@ -7,7 +7,7 @@ than a single statement and the commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Executable,
     Select,
     Table,
     Update,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import Insert
 
-from pipelines.database.statements import upserting
+from pipelines.database.statements import shape_of, summing, upserting
 from pipelines.database.tables import ENTRIES, TABLES
 from pipelines.domain.money import DEPLOYMENT, Account, Posting, subject
 from pipelines.domain.records import Balance, DayTotal, LedgerEntry
@@ -109,9 +110,7 @@ class KeptBalances:
 
     def _is_counted(self, entry: LedgerEntry) -> bool:
         """A generation counts once, on the day when it is first paid for."""
-        columns = ENTRIES.c
-        same = (columns.account == Account.SPENT.value, columns.generation_id == entry.generation_id)
-        return self._connection.execute(select(columns.id).where(*same).limit(1)).first() is not None
+        return self._connection.execute(_paid_for(entry.generation_id or "")).first() is not None
 
     def get(self, name: str, day: str) -> Balance:
         """A subject's balance; what was spent on a day is for `day`."""
@@ -230,6 +229,25 @@ def _total_of(entry: LedgerEntry, **sums: Any) -> DayTotal:
         project_id=entry.project_id,
         **sums,
     )
+
+
+def usual_of_money(dialect: str) -> Iterator[tuple[Executable, dict[str, Any]]]:
+    """As `statements.usual`: what is asked when a clip is paid for."""
+    shape, values = shape_of({"account": "", "generation_id": ""})
+    yield summing(shape), values
+    yield _paid_for(""), {}
+    # PostgreSQL takes nothing of an unknown type for a number; it misses what no entry is without.
+    entered = dict.fromkeys(_ENTERED) | {"at": 0.0, "seconds": 0.0}
+    yield _entering(2), {f"{name}_{number}": value for number in range(2) for name, value in entered.items()}
+    yield _adding(TABLES["day_totals"], dialect, _TOTALS), {one.name: None for one in fields(DayTotal)}
+    yield _adding_if_it_fits(capped=False, ever=False), {"is_id": "", "is_day": "", **dict.fromkeys(_SUMS, 0)}
+
+
+def _paid_for(generation_id: str) -> Select[Any]:
+    """An entry of what was spent for a generation, if any."""
+    columns = ENTRIES.c
+    same = (columns.account == Account.SPENT.value, columns.generation_id == generation_id)
+    return select(columns.id).where(*same).limit(1)
 
 
 @cache

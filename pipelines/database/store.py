@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from pipelines.database import schema
 from pipelines.database.audit import credit_discrepancies, discrepancies, recount_quoted
-from pipelines.database.balances import KeptBalances
+from pipelines.database.balances import KeptBalances, usual_of_money
 from pipelines.database.codec import Json
 from pipelines.database.commits import CHANNEL, is_deaf, listening
 from pipelines.database.engine import THREADS, make_engine
@@ -444,7 +444,8 @@ class SqlStore:
             if isinstance(column.type, Json):
                 column.type.prepare()
         with self._turn, _translated(), self._connection(write=True) as connection, connection.begin() as transaction:
-            for statement, places in usual(connection.dialect.name):
+            dialect = connection.dialect.name
+            for statement, places in chain(usual(dialect), usual_of_money(dialect)):
                 with suppress(IntegrityError), connection.begin_nested():
                     connection.execute(statement, places)
             transaction.rollback()

@@ -236,15 +236,20 @@ def test_what_the_steps_of_a_film_ask_is_compiled_before_a_fork_and_nothing_is_w
         if told[4].compiled is not None and told[4].cache_hit is not CacheStats.CACHE_HIT:
             compiled.append(told[2])
 
+    with store.write() as tx:
+        assert tx.runs.add(a_run())
+        assert tx.generations.add(a_generation("gen_1", GenerationStatus.SUCCEEDED))
     event.listen(store.engine, "after_cursor_execute", note)
     with store.write() as tx:
         assert [tx.events.count(), tx.clips.count(), tx.cuts.count(), tx.files.count()] == [0] * 4
         assert (counted := len(compiled)) == 4
         assert tx.clips.find(id=["clip_1"]) == []
         assert tx.scenes.find(run_id="run_1", order="number") == []
-        assert tx.runs.get("run_1", lock=True) is None
+        assert tx.runs.get("run_2", lock=True) is None
         assert tx.events.add(Event(at=NOW, entity="run", entity_id="run_1", run_id=None, name="note"))
-    assert len(compiled) == counted
+        assert tx.balance(Account.COMMITTED, generation_id="gen_1") == 0
+        tx.post([entry(account, 0, generation_id="gen_1") for account in (Account.COMMITTED, Account.SPENT)])
+        assert len(compiled) == counted
     store.engine.dispose()
 
 

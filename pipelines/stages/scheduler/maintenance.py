@@ -60,7 +60,7 @@ def split_by_weight(services: Services, kind: str, ids: Sequence[str], *, left_s
         if kind == "runs":
             woken = services.clock.now() - left_s
             runs = [run for run in tx.runs.find(id=list(ids)) if not (_has_clips(run) and (run.next_at or 0) > woken)]
-            found = {run.id: run.status in _HEAVY_RUNS for run in runs}
+            found = {run.id: is_heavy(run) for run in runs}
         else:
             # What is at a provider is not stepped but polled.
             gens = [gen for gen in tx.generations.find(id=list(ids)) if gen.status not in IN_FLIGHT]
@@ -69,6 +69,11 @@ def split_by_weight(services: Services, kind: str, ids: Sequence[str], *, left_s
             last = _last_clips(tx, there) if there else last
     light = [row for row in ids if found.get(row) is False]
     return ByWeight(light, [row for row in ids if found.get(row)], [row for row in light if row in last])
+
+
+def is_heavy(run: Run) -> bool:
+    """Whether its step encodes or joins."""
+    return run.status in _HEAVY_RUNS
 
 
 def _has_clips(run: Run) -> bool:
