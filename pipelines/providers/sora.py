@@ -44,6 +44,7 @@ from pipelines.providers.base import (
     picture,
     submit_timeout,
     unpaid,
+    with_query,
 )
 from pipelines.providers.callbacks import by_token, standard
 from pipelines.providers.clip_sources import ClipSource
@@ -73,10 +74,11 @@ class Provider(AnsweringAdapter):
         key = self.settings.sora_api_key
         self._url = self.settings.sora_base_url
         self._key = key.get_secret_value() if key else NO_KEY
+        self._http = self.client()
 
     @cached_property
     def _videos(self) -> VideosWithRawResponse:
-        """The SDK, which takes half a second to load: who only brings a finished clip needs none of it."""
+        """The SDK, which takes half a second to load: who only asks for a clip, or brings it, needs none of it."""
         import openai
 
         client = openai.OpenAI(
@@ -84,7 +86,7 @@ class Provider(AnsweringAdapter):
             base_url=self._url,
             max_retries=0,
             # The SDK is written for httpx2 and takes httpx as well; ours refuses to be led to inside addresses.
-            http_client=self.client(),  # type: ignore[arg-type]
+            http_client=self._http,  # type: ignore[arg-type]
         )
         # Raw answers, because the SDK's own model is stricter in its types than servers are in theirs.
         return client.videos.with_raw_response
@@ -140,9 +142,10 @@ class Provider(AnsweringAdapter):
         return answered_job(body, job_id, vendor=self.name), body
 
     def _read(self, job_id: str, request: GenerationRequest) -> Any:
-        query = _query(self.card(request))
+        """Asked for each clip again and again, so without the SDK around it, which takes half as long as the rest."""
+        url = with_query(f"{self._url}/videos/{quote(job_id, safe='')}", _query(self.card(request)))
         with unpaid(self.name):
-            answer = self._answer(self._videos.retrieve, job_id, extra_query=query, timeout=POLL_TIMEOUT_S)
+            answer = self._http.get(url, headers=self._key_headers(), timeout=POLL_TIMEOUT_S)
         body = json_of(answer)
         # vLLM-Omni answers the GET of a failed job with the job's own error code, and the job as body.
         if answer.is_success or _is_job(body) or (isinstance(body, dict) and tells_end_of(body, job_id)):

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -141,8 +142,14 @@ def fields_of(part: Mapping[str, Any]) -> dict[str, Any]:
     """Its fields by their squeezed names; of two that differ in spelling only, the first counts."""
     found: dict[str, Any] = {}
     for name, value in part.items():
-        found.setdefault(squeezed(name), value)
+        found.setdefault(_squeezed_name(name) if len(name) < _LONGEST_NAME else squeezed(name), value)
     return found
+
+
+_LONGEST_NAME = 64
+"""No field that we look for has a longer one."""
+_squeezed_name = lru_cache(maxsize=2_048)(squeezed)
+"""Every answer of a vendor has the same few names."""
 
 
 def known_status(word: object) -> GenerationStatus | None:
