@@ -66,6 +66,7 @@ def advance(services: Services, actor: Actor, base: Base) -> None:
         last = tx.events.find(order="-id", limit=1)
     before = (last[0].id or 0) if last else 0
     runs: list[str] = []
+    looked_before = known(services, base_id).looked
     if ear is PushState.PINGS:
         drained = _process_changes(services, base_id)
         ear, runs = (ear, drained) if drained is not None else (ensure_registered(services, base_id), [])
@@ -76,7 +77,8 @@ def advance(services: Services, actor: Actor, base: Base) -> None:
     elif _is_time(services, base_id):
         runs += _start_ready(services, base_id)
     _charge(services, base_id, before, runs)
-    brands.refresh(services, base_id)
+    if not runs and looked_before:
+        brands.refresh(services, base_id)
     _rest(services, actor, base, POLL_S if ear is PushState.NONE else PUSHED_S)
 
 

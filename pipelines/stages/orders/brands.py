@@ -8,6 +8,7 @@ from dataclasses import replace
 from pipelines.domain.airtable.fields import AirtableTable, BrandField
 from pipelines.domain.brands.banned_words import banned_in
 from pipelines.domain.errors import InvalidOrder, Problem, RecordGone, ReelgridError
+from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.orders.brand import MAX_LIST, Brand, BrandRow, brand_problems
 from pipelines.domain.orders.field_labels import for_row
 from pipelines.domain.orders.order import Order, with_brand
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 MOST = 200
 """So many brands of a base are offered."""
 READ_EVERY_S = 86_400.0
+_BUSY = (*MOVING, RunStatus.NEEDS_APPROVAL)
 _NO_BRAND = "Brand was not used: the row that it is linked to is not in Brands, or cannot be read."
 
 
@@ -53,12 +55,15 @@ def read_all(services: Services, base_id: str) -> list[AirtableBrand]:
 
 
 def refresh(services: Services, base_id: str) -> None:
-    """Once a day it is read which brands there are: one call, none where the base has no table for them. Nothing waits
-    for it.
+    """Once a day it is read which brands there are, while no film is made in the base: one call, none where it has no
+    table for them. Nothing waits for it.
     """
     now, bases = services.clock.now(), services.base_tools.bases
     if 0 <= now - bases.state(base_id).brands.at < READ_EVERY_S:
         return
+    with services.store.read() as tx:
+        if tx.runs.find(base_id=base_id, status=_BUSY, limit=1):
+            return
     try:
         read_all(services, base_id)
     except ReelgridError as error:

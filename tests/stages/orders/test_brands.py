@@ -334,6 +334,7 @@ def test_which_brands_a_base_has_is_known_from_what_was_read_and_read_anew_once_
     assert run.status is RunStatus.DONE
     assert known() == ["Lumen"], "the run read it"
     harness.airtable.edit(AirtableTable.BRANDS, made, Name="Lumen Two")
+    assert looked(brands.READ_EVERY_S / 4) == 1, "not by the first look, which a film waits for"
     harness.airtable.add(AirtableTable.BRANDS, Name="Zest")
     assert looked(brands.READ_EVERY_S / 4) == 0
     assert looked(brands.READ_EVERY_S) == 1
