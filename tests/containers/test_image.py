@@ -26,7 +26,7 @@ from tools.stack import BASE, ROOT, TOKEN, Stack, until
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.xdist_group("image"),
     pytest.mark.skipif(
         not (buildable() and possible()),

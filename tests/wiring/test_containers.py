@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,7 +69,12 @@ def test_by_default_one_machine_is_enough(services: dict[str, Any]) -> None:
 
 def test_what_the_image_copies_is_there_and_is_sent_to_the_builder() -> None:
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
-    copied = {source for source, _ in re.findall(r"^COPY (\S+) (\S+)$", IMAGE, re.MULTILINE)}
+    copied = {source for sources in re.findall(r"^COPY (.+) \S+$", IMAGE, re.MULTILINE) for source in sources.split()}
     assert copied == sent
     assert all((ROOT / source).exists() for source in copied)
-    assert Path(ROOT / "requirements.txt").is_file()
+
+
+def test_whatever_a_setting_may_need_besides_can_be_built_in(services: dict[str, Any]) -> None:
+    extras = {path.name for path in ROOT.glob("requirements-*.txt")} - {"requirements-dev.txt"}
+    assert extras == set(re.findall(r"requirements-\w+\.txt", IMAGE))
+    assert services["web"]["build"]["args"] == {"EXTRAS": "${EXTRAS:-}"}
