@@ -265,8 +265,11 @@ def test_a_ping_during_the_work_makes_the_base_due_again(house: House) -> None:
 
 
 def test_pings_for_nothing_cost_one_call_and_change_nothing(house: House) -> None:
+    """The first of a day, in a base that was looked at before, reads which brands there are, too."""
     house.look()
     house.calls()
+    house.look()
+    assert house.calls() == ["push payloads", "read brands"]
     for _ in range(3):
         house.look()
     assert house.calls() == ["push payloads"] * 3
@@ -279,7 +282,7 @@ def test_the_webhook_is_looked_after_once_a_day(house: House) -> None:
     house.world.clock.wait(webhook_push.CHECK_S + 60)
     house.calls()
     house.look()
-    assert [call for call in house.calls() if "schema" not in call] == ["push list", "push payloads"]
+    assert [call for call in house.calls() if "schema" not in call] == ["push list", "push payloads", "read brands"]
     renewed = house.hooks.known(BASE)
     assert renewed
     assert hook

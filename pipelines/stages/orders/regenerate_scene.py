@@ -68,7 +68,7 @@ def cells_of_row(run: Run, scene: Scene) -> RowCells:
     """What its row said when the scene was last made from it: what it is, unless that was ordered elsewhere since."""
     if scene.settings.row_cells is not None:
         return scene.settings.row_cells
-    now = scene_order(scene, shared=run.known_order.references)
+    now = scene_order(scene, shared=run.order.references if run.order else ())
     return RowCells(**{cell.name: getattr(now, cell.name) for cell in fields(RowCells)})
 
 
