@@ -16,7 +16,7 @@ from pipelines.stages.views.run_view import short_pictures, summary
 ALL = RunFilter()
 _MOST = 2.0**62
 """No price is higher."""
-LOOKED = 2_000
+LOOKED = 1_000
 """So many runs are looked at for one page where no index leads to what is wanted; the next page goes on behind them."""
 
 
