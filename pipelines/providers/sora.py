@@ -60,6 +60,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
 """Sent to servers that ask for no key: the SDK insists on one."""
 LIST_PAGE, MAX_PAGES = 100, 50
+_PATH = "!$&'()*+,;=:@"
+"""What stands for itself in a part of a path (RFC 3986, section 3.3): ids of LiteLLM end in `=`."""
 Body = dict[str, Any]
 
 
@@ -143,7 +145,7 @@ class Provider(AnsweringAdapter):
 
     def _read(self, job_id: str, request: GenerationRequest) -> Any:
         """Asked for each clip again and again, so without the SDK around it, which takes half as long as the rest."""
-        url = with_query(f"{self._url}/videos/{quote(job_id, safe='')}", _query(self.card(request)))
+        url = with_query(f"{self._url}/videos/{quote(job_id, safe=_PATH)}", _query(self.card(request)))
         with unpaid(self.name):
             answer = self._http.get(url, headers=self._key_headers(), timeout=POLL_TIMEOUT_S)
         body = json_of(answer)
