@@ -122,7 +122,18 @@ class Words:
 
 def squeezed(word: object) -> str:
     """A word or the name of a field without what servers differ in: case, hyphens, underscores, dots, spaces."""
-    return "".join(letter for letter in str(word).lower() if letter.isalnum())
+    text = str(word)
+    return _known_squeezed(text) if len(text) < _LONGEST_NAME else _squeezed(text)
+
+
+def _squeezed(text: str) -> str:
+    return "".join(letter for letter in text.lower() if letter.isalnum())
+
+
+_LONGEST_NAME = 64
+"""No field or status that we look for has a longer one."""
+_known_squeezed = lru_cache(maxsize=2_048)(_squeezed)
+"""Every answer of a vendor has the same few."""
 
 
 def parsed(text: str) -> Any:
@@ -142,14 +153,8 @@ def fields_of(part: Mapping[str, Any]) -> dict[str, Any]:
     """Its fields by their squeezed names; of two that differ in spelling only, the first counts."""
     found: dict[str, Any] = {}
     for name, value in part.items():
-        found.setdefault(_squeezed_name(name) if len(name) < _LONGEST_NAME else squeezed(name), value)
+        found.setdefault(squeezed(name), value)
     return found
-
-
-_LONGEST_NAME = 64
-"""No field that we look for has a longer one."""
-_squeezed_name = lru_cache(maxsize=2_048)(squeezed)
-"""Every answer of a vendor has the same few names."""
 
 
 def known_status(word: object) -> GenerationStatus | None:
