@@ -89,7 +89,14 @@ class RqHints:
         fresh = [hint for hint in dict.fromkeys(hints) if hint not in former]
         jobs = [
             Queue.prepare_data(
-                STEP, args=hint, timeout=JOB_TIMEOUT_S, result_ttl=0, failure_ttl=60, ttl=60, description=f"{hint[0]}"
+                STEP,
+                args=hint,
+                timeout=JOB_TIMEOUT_S,
+                result_ttl=0,
+                failure_ttl=60,
+                # One that has ended would stand in the list all the same, and be believed to wait.
+                ttl=JOB_TIMEOUT_S,
+                description=f"{hint[0]}",
             )
             for hint in fresh
         ]

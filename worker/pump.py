@@ -40,6 +40,8 @@ RESEND_S, UNTOLD_S = 3.0, 15.0
 """A hint that was sent and led to nothing is sent again after this; and a loop works that nobody has woken."""
 LEFT_S = 0.2
 """Whoever brings a clip, or makes it ready, goes on with its run: so long nobody else is sent to it."""
+HURRY_S = 0.5
+"""So long after something was sent to the workers of media the broker may not know yet that they are at it."""
 BATCH = 200
 AT_ONCE = 16
 """Hints in one message to the broker."""
@@ -69,6 +71,7 @@ class Dispatcher:
         self._services, self._kinds, self._monotonic = services, kinds, monotonic
         self._lease = DispatchLease(services.store, services.clock) if shared_broker else None
         self._sent: dict[tuple[str, str, float], float] = {}
+        self._media_sent = -HURRY_S
 
     def tick(self) -> int:
         """Send what is due and was not sent just now; how many hints."""
@@ -87,7 +90,8 @@ class Dispatcher:
             self._lease.nothing_due()
         elif self._lease and not self._lease.is_mine(now):
             return 0
-        ahead = [] if heavy else self._send_last(_in_order(last)[:1], now)
+        idle = not heavy and now - self._media_sent >= HURRY_S
+        ahead = self._send_last(_in_order(last)[:1], now) if idle else []
         light = [due for due in light if due not in ahead]
         sent = len(ahead) + self._send(_in_order(light), now, media=False)
         sent += self._send(_in_order(heavy), now, media=True)
@@ -102,6 +106,7 @@ class Dispatcher:
         if not last or not self._services.hints.send([(kind, row) for _, kind, row in last], media=True, at_once=True):
             return []
         self._note_sent(last, now)
+        self._media_sent = now
         return last
 
     def _send(self, due: list[Due], now: float, *, media: bool) -> int:
@@ -110,6 +115,7 @@ class Dispatcher:
             if not self._services.hints.send([(kind, row) for _, kind, row in some], media=media):
                 return start
             self._note_sent(some, now)
+            self._media_sent = now if media else self._media_sent
         return len(due)
 
     def _note_sent(self, due: list[Due], now: float) -> None:

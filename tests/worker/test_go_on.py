@@ -15,7 +15,7 @@ from pipelines.stages.recovery.fan_out import PREPARING_S
 from pipelines.stages.scheduler import steps
 from tests.stages.stage_fixtures import StageHarness
 from worker import step
-from worker.pump import Dispatcher
+from worker.pump import LEFT_S, Dispatcher
 
 
 @pytest.fixture
@@ -93,6 +93,37 @@ def test_what_a_film_still_waits_for_is_brought_by_who_can_join_if_they_are_free
     step.step(Kind.GENERATION, first.id)
     assert dispatched(harness, busy=True) == [(second.id, False)]
     assert dispatched(harness, busy=False) == [(second.id, True)]
+
+
+def test_a_clip_that_had_to_be_tried_again_keeps_nobody_from_joining(harness: StageHarness) -> None:
+    """Its server may be slow for long."""
+    run_id = made(harness)
+    (gen,) = harness.generations(harness.run(run_id))
+    with harness.services.store.write() as tx:
+        tx.generations.change(gen.id, {}, attempts=1)
+    assert dispatched(harness, busy=False) == [(gen.id, False)]
+
+
+def woken(harness: StageHarness, run_id: str, *, ago_s: float = 0.0) -> list[tuple[str, bool]]:
+    """The hints for a run that was woken so long ago."""
+    with harness.services.store.write() as tx:
+        tx.runs.change(run_id, {}, next_at=harness.clock.now() - ago_s)
+    broker = Broker()
+    Dispatcher(replace(harness.services, hints=broker), ("runs",), shared_broker=False).tick()
+    return broker.sent
+
+
+def test_a_run_is_left_for_a_moment_to_who_brings_its_clips(harness: StageHarness) -> None:
+    run_id = made(harness, "A cat", "A dog")
+    step.step(Kind.GENERATION, harness.generations(harness.run(run_id))[0].id)
+    assert woken(harness, run_id) == []
+    assert woken(harness, run_id, ago_s=LEFT_S) == [(run_id, False)]
+
+
+def test_a_run_that_has_no_clip_yet_is_left_to_nobody(harness: StageHarness) -> None:
+    run_id = harness.trigger(harness.row(Prompt="A cat"))
+    harness.until(run_id, "generating")
+    assert woken(harness, run_id) == [(run_id, False)]
 
 
 def test_who_can_join_goes_on_from_the_last_clip_to_the_film_at_once(harness: StageHarness) -> None:

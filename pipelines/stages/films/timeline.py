@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -154,7 +155,7 @@ class _Draft:
         lengths = self.lengths()
         with ThreadPoolExecutor(max_workers=1) as beside:
             # Nearly all of it is decoding, which leaves the other core to the sound.
-            looked = beside.submit(self._judge, at)
+            looked = beside.submit(copy_context().run, self._judge, at)
             for place in sorted(changed):
                 self.render_sound(place, lengths)
         looked.result()

@@ -34,6 +34,7 @@ PUSHED_SETTINGS_S = 240.0
 """Where Airtable pings us we hear of a change in Settings at once; this is for the ping that is lost."""
 AT_ONCE, ROUNDS = 200, 20
 """Files that are given up in one transaction, and so many transactions an hour."""
+FEW = 8
 _HEAVY_RUNS = {RunStatus.STITCHING, RunStatus.NEEDS_APPROVAL}
 
 
@@ -58,15 +59,14 @@ def split_by_weight(services: Services, kind: str, ids: Sequence[str], *, left_s
     last = set[str]()
     with services.store.read() as tx:
         if kind == "runs":
-            woken = services.clock.now() - left_s
-            runs = [run for run in tx.runs.find(id=list(ids)) if not (_has_clips(run) and (run.next_at or 0) > woken)]
-            found = {run.id: is_heavy(run) for run in runs}
+            runs = tx.runs.find(id=list(ids))
+            left = _left(tx, runs, services.clock.now() - left_s) if left_s else set()
+            found = {run.id: is_heavy(run) for run in runs if run.id not in left}
         else:
             # What is at a provider is not stepped but polled.
             gens = [gen for gen in tx.generations.find(id=list(ids)) if gen.status not in IN_FLIGHT]
-            there = [gen for gen in gens if gen.status is GenerationStatus.SUCCEEDED]
-            found = {gen.id: gen in there and gen.provider == "local" for gen in gens}
-            last = _last_clips(tx, there) if there else last
+            found = {gen.id: gen.status is GenerationStatus.SUCCEEDED and gen.provider == "local" for gen in gens}
+            last = _last_clips(tx, gens)
     light = [row for row in ids if found.get(row) is False]
     return ByWeight(light, [row for row in ids if found.get(row)], [row for row in light if row in last])
 
@@ -76,17 +76,25 @@ def is_heavy(run: Run) -> bool:
     return run.status in _HEAVY_RUNS
 
 
-def _has_clips(run: Run) -> bool:
-    """Whether it waits for clips, or is put together of them."""
-    return run.status in (RunStatus.GENERATING, RunStatus.STITCHING)
+def _left(tx: Tx, runs: Sequence[Run], woken: float) -> set[str]:
+    """Those that were woken after `woken` and have clips: whoever brought one, or made it ready, goes on with it."""
+    coming = (RunStatus.GENERATING, RunStatus.STITCHING)
+    fresh = [run.id for run in runs if run.status in coming and (run.next_at or 0) > woken]
+    return {clip.run_id for clip in tx.clips.find(run_id=fresh)} if fresh else set()
 
 
 def _last_clips(tx: Tx, gens: Sequence[Generation]) -> set[str]:
-    """Those of these generations for whose scene, and no other of its run, a clip is missing."""
+    """Those of these generations for whose scene, and no other of its run, a clip is missing. What had to be tried
+    again may take long; of many that are there, a few are looked at: there is more to do than to hurry then.
+    """
+    there = [gen for gen in gens if gen.status is GenerationStatus.SUCCEEDED and not gen.attempts]
+    there = sorted(there, key=lambda gen: gen.next_at or 0)[:FEW]
+    if not there:
+        return set()
     missing: dict[str, list[str]] = {}
-    for scene in tx.scenes.find(run_id=sorted({gen.run_id for gen in gens}), clip_id=None):
+    for scene in tx.scenes.find(run_id=sorted({gen.run_id for gen in there}), clip_id=None):
         missing.setdefault(scene.run_id, []).append(scene.id)
-    return {gen.id for gen in gens if missing.get(gen.run_id) == [gen.scene_id] and not gen.request.draft}
+    return {gen.id for gen in there if missing.get(gen.run_id) == [gen.scene_id] and not gen.request.draft}
 
 
 class Maintenance:
