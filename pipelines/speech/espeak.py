@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ VOICE = "local/espeak"
 PROGRAM = "espeak-ng"
 LONGEST_S = 30.0
 """A line takes a tenth of a second: what takes so long hangs."""
-LISTING_S = 5.0
+LISTING_S, FAILS_S = 5.0, 60.0
+"""So long the program may take to list its voices; one that fails or hangs is not asked again for a minute."""
 MANDARIN = "cmn-latn-pinyin"
 """The usual voice of Chinese, `cmn`, spells each sign in English letters and says its tone as a number; this one says
 the word.
@@ -37,6 +39,7 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 _NOT_WORDS = re.compile(r"[\x00-\x1f\x7f\[\]]")
 """Signs by which a text gives it commands, or phonemes instead of words."""
 _ENVIRONMENT = ("PATH", "HOME", "LD_LIBRARY_PATH", "ESPEAK_DATA_PATH")
+_fails_until: dict[str, float] = {}
 _SILENT = (
     f"The voice {VOICE} needs the program {PROGRAM}, which is not installed on this machine or does not answer, so it "
     "says nothing. Ask your operator."
@@ -114,9 +117,12 @@ def _spoken_here() -> Mapping[str, str]:
     path = shutil.which(PROGRAM)
     if path is None:
         return {}
+    if _fails_until.get(path, 0.0) > time.monotonic():
+        return {}
     try:
         return voices_of(path, Path(path).stat().st_mtime_ns)
     except (OSError, subprocess.SubprocessError):
+        _fails_until[path] = time.monotonic() + FAILS_S
         return {}
 
 

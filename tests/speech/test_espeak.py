@@ -123,6 +123,15 @@ def test_a_program_that_fails_says_nothing_or_hangs_loses_its_line_only(script: 
     assert "choose another Voice" in caught.value.marketer
 
 
+def test_a_program_that_does_not_answer_is_not_asked_again_for_each_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    program(tmp_path, f"echo asked >> {tmp_path}/asked; exit 1")
+    assert [espeak.speaks("de"), espeak.silent() is None, espeak.speaks("fr")] == [False] * 3
+    assert (tmp_path / "asked").read_text().split() == ["asked"]
+
+
 @pytest.mark.parametrize("script", [None, "exit 1", "echo nothing that is a voice"])
 def test_where_there_is_no_program_there_is_no_such_voice_and_all_is_as_without(
     script: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
