@@ -32,6 +32,7 @@ import httpx
 from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import Ambiguous, InvalidOrder, Problem
 from pipelines.domain.keys import job_key
+from pipelines.environment import inherited
 from pipelines.net import paid
 from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
 from pipelines.providers.base import (
@@ -60,6 +61,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
 """Sent to servers that ask for no key: the SDK insists on one."""
 LIST_PAGE, MAX_PAGES = 100, 50
+_ACCOUNT = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
+"""Headers that say for whom, and the variables of the SDK that they come from."""
 _PATH = "!$&'()*+,;=:@"
 """What stands for itself in a part of a path (RFC 3986, section 3.3): ids of LiteLLM end in `=`."""
 Body = dict[str, Any]
@@ -77,6 +80,8 @@ class Provider(AnsweringAdapter):
         self._url = self.settings.sora_base_url
         self._key = key.get_secret_value() if key else NO_KEY
         self._http = self.client()
+        # As the SDK sends them with what it asks.
+        self._account = {header: inherited()[name] for header, name in _ACCOUNT.items() if inherited().get(name)}
 
     @cached_property
     def _videos(self) -> VideosWithRawResponse:
@@ -147,7 +152,8 @@ class Provider(AnsweringAdapter):
         """Asked for each clip again and again, so without the SDK around it, which takes half as long as the rest."""
         url = with_query(f"{self._url}/videos/{quote(job_id, safe=_PATH)}", _query(self.card(request)))
         with unpaid(self.name):
-            answer = self._http.get(url, headers=self._key_headers(), timeout=POLL_TIMEOUT_S)
+            headers = {"Accept": "application/json", **self._key_headers()}
+            answer = self._http.get(url, headers=headers, timeout=POLL_TIMEOUT_S)
         body = json_of(answer)
         # vLLM-Omni answers the GET of a failed job with the job's own error code, and the job as body.
         if answer.is_success or _is_job(body) or (isinstance(body, dict) and tells_end_of(body, job_id)):
@@ -201,7 +207,7 @@ class Provider(AnsweringAdapter):
         return self._links_and_content(job, f"/videos/{quote(job.id, safe='')}/content", _query(self.card(request)))
 
     def _key_headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self._key}"}
+        return {"Authorization": f"Bearer {self._key}", **self._account}
 
     def _cancel(self, job_id: str) -> bool:
         with unpaid(self.name):

@@ -58,6 +58,8 @@ _OF_A_JOB = ("id", "taskid", "jobid")
 """Ids that a job is asked for by; the rest may name a file or a bill, and only confirm."""
 _OF_A_REQUEST = ("requestid", "name")
 _BARE = ("data", "result", "job", "task", "taskids", "jobids", "ids")
+_NO_ID = ("", "0", ".", "..")
+"""Dots would lead to another address than that of a job."""
 _SURE = 6
 """Characters from which on one id inside another is no accident."""
 _ERRORS = ("error", "errors", "failreason", "failurereason", "failure", "failmsg", "failmessage", "errormessage",
@@ -185,7 +187,7 @@ def id_of(body: Body) -> str | None:
     parts = parts_of(body)
     telling = [part for part in parts if _first([part], _STATUS) is not None]
     for part in (*telling[:1], *parts):
-        found = next((text for one in _ids(part) if (text := str(one).strip()) not in ("", "0")), None)
+        found = next((text for one in _ids(part) if (text := str(one).strip()) not in _NO_ID), None)
         if found:
             return found
     bare = (text for part in parts for text in _bare_ids(part))

@@ -88,6 +88,8 @@ def test_an_id_may_be_spelt_in_many_ways(name: str) -> None:
         ({"tasks": [{"id": "abc123"}]}, "abc123"),
         ({"request_id": "abc123"}, None),
         ({"id": None}, None),
+        ({"id": ".."}, None),
+        ({"id": ".", "task_id": "abc123"}, "abc123"),
         ({"message": "no"}, None),
     ],
 )
