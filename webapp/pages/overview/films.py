@@ -64,7 +64,7 @@ def index() -> Response:
         sections=_index_parts(asked, listed),
         live=url_for("pages.index_live", **asked.query(), cursor=request.args.get("cursor")),
     )
-    return squeezed(html, repeats=(asked.words, asked.model, asked.shape, asked.key, asked.base))
+    return squeezed(html)
 
 
 @bp.get("/live")
