@@ -32,7 +32,7 @@ SETTINGS = (
     "API_KEYS",
     "API_KEYS_FILE",
     "PORT",
-    "BIND",
+    "LISTEN_ON",
     "WORKERS",
     "THREADS",
     "ACCOUNT_READS_PER_MINUTE",

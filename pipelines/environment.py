@@ -91,7 +91,7 @@ class Choice(Generic[T]):
 
 
 PORT = Choice("PORT", whole(1, 65535), 8000)
-BIND: Choice[Bind] = Choice("BIND", one_of("auto", "all"), "auto")
+LISTEN_ON: Choice[Bind] = Choice("LISTEN_ON", one_of("auto", "all"), "auto")
 THREADS = Choice("THREADS", whole(4, 512), 32)
 LOG_LEVEL: Choice[LogLevel] = Choice("LOG_LEVEL", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 LOG_FORMAT: Choice[LogStyle] = Choice("LOG_FORMAT", one_of("auto", "text", "json"), "auto")

@@ -83,7 +83,7 @@ def _bind(url: str, port: int, chosen: Bind) -> str:
 try:
     # All but these few choices is read and judged where it serves.
     _set = environment.merged(environment.dotenv(Path.cwd() / ".env"), environment.inherited())
-    bind = _bind(environment.public_url(_set), environment.PORT.of(_set), environment.BIND.of(_set))
+    bind = _bind(environment.public_url(_set), environment.PORT.of(_set), environment.LISTEN_ON.of(_set))
     threads = environment.THREADS.of(_set)
     _log_level, _log_format = environment.LOG_LEVEL.of(_set), environment.LOG_FORMAT.of(_set)
 except (OSError, ValueError):

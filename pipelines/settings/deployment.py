@@ -62,11 +62,11 @@ class ProcessSettings(BaseModel):
     port: Annotated[int, BeforeValidator(environment.PORT.parse)] = variable(
         HERE, "The port the web process binds.", environment.PORT.default
     )
-    bind: Annotated[environment.Bind, BeforeValidator(environment.BIND.parse)] = variable(
+    listen_on: Annotated[environment.Bind, BeforeValidator(environment.LISTEN_ON.parse)] = variable(
         HERE,
         "Where the web process can be reached from: auto binds this machine's loopback only where PUBLIC_URL is on it, "
         "else everything; all binds everything, as a container must, whose loopback nobody else can reach.",
-        environment.BIND.default,
+        environment.LISTEN_ON.default,
     )
     workers: Annotated[int, BeforeValidator(whole(1, 256))] = variable(
         HERE, "How many worker processes run side by side.", 2

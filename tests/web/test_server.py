@@ -171,7 +171,7 @@ def test_where_public_url_is_loopback_only_loopback_is_bound_unless_everything_i
     """A container's loopback is nobody else's, so its port has to be bound everywhere; a laptop's has not."""
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.2:{server.port}/health", timeout=50)
-    with serving(tmp_path, BIND="all") as everywhere:
+    with serving(tmp_path, LISTEN_ON="all") as everywhere:
         assert httpx.get(f"http://127.0.0.2:{everywhere.port}/health", timeout=50).status_code == 200
 
 
