@@ -124,8 +124,15 @@ class Writer:
         error = None
         if item.refused:
             error = f"Airtable would not take {', '.join(self.table.label_of(name) for name in item.refused)}."
-        fields = self.table.ours(record["fields"])
-        return Written(entry_id=item.entry.id, ok=True, record_id=record["id"], sent=sent, fields=fields, error=error)
+        return Written(
+            entry_id=item.entry.id,
+            ok=True,
+            record_id=record["id"],
+            sent=sent,
+            fields=self.table.ours(record["fields"]),
+            no_column=frozenset(sent).difference(self.table.columns),
+            error=error,
+        )
 
     def _without_missing(self, items: Sequence[Item], error: Gone) -> list[Written]:
         """Airtable names the first row that is not there (422 ROW_DOES_NOT_EXIST); the others were not written."""

@@ -114,6 +114,8 @@ class Written:
     sent: JsonObject = field(default_factory=dict)
     fields: JsonObject = field(default_factory=dict)
     """The row as it is now, by our own field names."""
+    no_column: frozenset[str] = frozenset()
+    """Those of `sent` that the base has no column for: they stand nowhere."""
     error: str | None = None
     gone: bool = False
 

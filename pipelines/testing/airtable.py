@@ -266,7 +266,12 @@ class MemoryAirtable:
         self._put(entry.table, record_id, {name: value for name, value in changed.items() if name not in self.missing})
         self.said.append(Said(self._clock.now(), str(entry.table), record_id, dict(changed)))
         return Written(
-            entry_id=entry.id, ok=True, record_id=record_id, sent=changed, fields=self._seen(entry.table, record_id)
+            entry_id=entry.id,
+            ok=True,
+            record_id=record_id,
+            sent=changed,
+            fields=self._seen(entry.table, record_id),
+            no_column=frozenset(self.missing.intersection(changed)),
         )
 
     def _by_key(self, entry: OutboxEntry) -> str:

@@ -256,12 +256,13 @@ def test_a_missing_optional_table_refuses_its_own_rows_only(
         video = small.add("Videos", {"Title": "A cat."})
         wants = [
             want("version", "Versions", {"Run": 1}, merge={"Version Key": f"{video}-r1"}),
-            want("video", "Videos", {"Status": "Done"}, record_id=video),
+            want("video", "Videos", {"Status": "Done", "Verdict": "Fine."}, record_id=video),
         ]
         written = {one.entry_id: one for one in small.airtable.flush(BASE, wants)}
         assert not written["version"].ok
         assert "flask airtable setup" in (written["version"].error or "")
         assert written["video"].ok
+        assert written["video"].no_column == {"Verdict"}
         assert small.airtable.restores(BASE) == []
         assert not small.airtable.settings(BASE).stop
 

@@ -54,7 +54,9 @@ class ClipSettings(ClipShape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowCells:
-    """What a scene's row said when the scene was last made from it, of all that may also be ordered elsewhere."""
+    """What a scene's row said when the scene was last made from it, of all that may also be ordered elsewhere. Where a
+    cell was empty, that is nothing, and no seconds.
+    """
 
     caption: str | None = None
     narration: str | None = None
@@ -62,6 +64,8 @@ class RowCells:
     references: tuple[str, ...] = ()
     continues: bool = False
     transition: str | None = None
+    read: bool = False
+    """Whether all of it was read in the row; else it is what we know to have been there when the scene was planned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

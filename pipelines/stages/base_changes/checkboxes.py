@@ -127,8 +127,8 @@ def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | N
     try:
         if found is None:
             raise NotAllowed(marketer="This scene was never made: tick Generate in its row of Videos.")
-        changes = scene_changes.changes_of(services, base_id, row, found)
-        regenerate.regenerate(services, found.run_id, found.number, changes, ROW)
+        changes, cells = scene_changes.changes_of(services, base_id, row, found)
+        regenerate.regenerate(services, found.run_id, found.number, changes, ROW, row=cells)
     except InvalidOrder as error:
         note[SceneField.ERROR.value] = shorten(InvalidOrder(for_scene_row(error.problems)).marketer)
     except (Permanent, TooMany) as error:

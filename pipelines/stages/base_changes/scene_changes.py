@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any, cast
+from typing import cast
 
 from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import InvalidOrder, Problem, Retryable
 from pipelines.domain.orders.field_labels import SCENE_LABELS
 from pipelines.domain.orders.order import SceneChanges
+from pipelines.domain.planning.plan import RowCells
 from pipelines.domain.records import Run, Scene
 from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import AirtableScene
@@ -19,13 +19,14 @@ from pipelines.stages.kernel.transitions import found_run
 from pipelines.stages.orders import intake, regenerate_scene
 
 _PROMPT, _MODEL, _SECONDS = (SCENE_LABELS[name] for name in ("prompt", "model", "seconds"))
+_LATER = "cannot be fetched right now. Nothing was bought. Tick Regenerate again in a few minutes."
 _EMPTIED: SceneChanges = {"caption": "", "narration": "", "references": (), "continues": False, "transition": None}
 
 
-def changes_of(services: Services, base_id: str, row: AirtableScene, scene: Scene) -> SceneChanges:
-    """The text of the row, and every other cell that does not say what it said. What we wrote there ourselves, and what
-    was ordered elsewhere since, stays as it is. Its pictures are brought into our storage. Raises InvalidOrder for
-    cells that cannot be read or used.
+def changes_of(services: Services, base_id: str, row: AirtableScene, scene: Scene) -> tuple[SceneChanges, RowCells]:
+    """The text of the row, and every other cell that does not say what it said; and what they say now. What we wrote
+    there ourselves, and what was ordered elsewhere since, stays as it is. Its pictures are brought into our storage.
+    Raises InvalidOrder for cells that cannot be read or used.
     """
     problems = [Problem(field, sentence) for field, sentence in row.problems]
     if "prompt" in row.blank:
@@ -36,46 +37,63 @@ def changes_of(services: Services, base_id: str, row: AirtableScene, scene: Scen
         run = found_run(tx, scene.run_id)
         known = outbox.entry_of(tx, base_id, AirtableTable.SCENES, row.record_id, row.key)
     written = known.sent if known else {}
-    before = _said_before(run, scene, written)
-    says = {name: getattr(row.scene, name) for name in before} | {"references": _pictures(services, row, run)}
-    changed = {name: said for name, said in says.items() if said and said != before[name]}
-    emptied = {name for name in row.blank if before.get(name) and _was_said(name, written)}
+    cells = _said_before(run, scene, written)
+    before = {**asdict(cells), "model": written.get(_MODEL, scene.model)}
+    now = _says(row, _pictures(services, row, run))
+    says = {**asdict(now), "model": row.scene.model}
+    changed = {name: said for name, said in says.items() if name != "read" and said and said != before[name]}
+    emptied = {name for name in row.blank if before.get(name) and _was_said(name, cells, written)}
     changed |= {name: value for name, value in _EMPTIED.items() if name in emptied}
     if "model" in emptied:
         changed["model"] = run.known_order.model or services.policy.default_model
     card = services.catalogue.get(changed.get("model") or scene.model)
     if "seconds" in emptied and card is not None:
         changed["seconds"] = run.known_order.clip_seconds or card.default_seconds
-    return cast("SceneChanges", {"prompt": row.scene.prompt or None, **changed})
+    return cast("SceneChanges", {"prompt": row.scene.prompt or None, **changed}), now
 
 
-def _said_before(run: Run, scene: Scene, written: JsonObject) -> dict[str, Any]:
-    """What stood in the cells, by the attributes of a scene; `written` is what we put there."""
+def _says(row: AirtableScene, pictures: tuple[str, ...]) -> RowCells:
+    said = row.scene
+    return RowCells(
+        caption=said.caption,
+        narration=said.narration,
+        seconds=said.seconds or 0.0,
+        references=pictures,
+        continues=bool(said.continues),
+        transition=said.transition,
+        read=True,
+    )
+
+
+def _said_before(run: Run, scene: Scene, written: JsonObject) -> RowCells:
+    """What stood in the cells; `written` is what we put there."""
     cells = regenerate_scene.cells_of_row(run, scene)
-    if scene.settings.row_cells is None and _PROMPT in written:
+    planned = regenerate_scene.as_planned(run, scene)
+    if not cells.read and _PROMPT in written and (planned is None or planned.airtable_record_id is None):
         # A row of ours never showed the pictures that its scene has from an earlier run.
-        cells = replace(cells, references=())
-    return {**asdict(cells), "model": written.get(_MODEL, scene.model)}
+        return replace(cells, references=())
+    return cells
 
 
-def _was_said(name: str, written: Mapping[str, object]) -> bool:
-    """Whether a cell that is empty now was not: each of a row of ours, unless the base did not take it. A scene has a
-    model and a length even where its row names none.
+def _was_said(name: str, cells: RowCells, written: JsonObject) -> bool:
+    """Whether a cell that is empty now was not. What was never read there was in a row of ours, unless the base had no
+    such column or did not take it. A scene has a model and a length even where its row names none.
     """
-    if name in ("model", "seconds"):
-        return SCENE_LABELS[name] in written
-    return name == "references" or _PROMPT not in written or SCENE_LABELS[name] in written
+    if name != "model" and (cells.read or name == "references"):
+        return True
+    ours = name in ("model", "seconds") or _PROMPT in written
+    return not ours or SCENE_LABELS[name] in written.get(outbox.SHOWN, ())
 
 
 def _pictures(services: Services, row: AirtableScene, run: Run) -> tuple[str, ...]:
-    """Those of the row, without those of the whole order, by their keys; by their addresses, which are tried again
-    before the clip is bought, while they cannot be fetched. Raises InvalidOrder for what is no picture.
+    """Those of the row, without those of the whole order, by their keys. Raises InvalidOrder for what is no picture,
+    and while one cannot be fetched: nobody can tell then whether it is another one than before.
     """
     addresses = row.scene.references
     if not addresses:
         return ()
     try:
         brought = intake.bring_pictures(services, addresses, run, of_base=True)
-    except Retryable:
-        return addresses
+    except Retryable as error:
+        raise InvalidOrder([Problem("references", _LATER)]) from error
     return tuple(key for one in addresses if (key := brought[one]) not in run.known_order.references)

@@ -20,6 +20,9 @@ KEY_FIELDS: Mapping[str, str] = {
 }
 """The field that an upsert of rows of our own merges on."""
 
+SHOWN = "shown"
+"""In what was sent to a row of `Scenes`: the names of those cells that the base has a column for, so that they stand
+there until a person empties them. It is no name of a field."""
 STORED = "store:"
 """An attachment is wanted by its storage key; the link is signed when it is sent."""
 

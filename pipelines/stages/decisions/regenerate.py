@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from pipelines.domain.airtable.values import prompt_in_row
 from pipelines.domain.errors import NotAllowed, NotFound, OverBudget
@@ -46,9 +45,11 @@ def regenerate(
     *,
     at_most_micro: int | None = None,
     press: str | None = None,
+    row: RowCells | None = None,
 ) -> Run:
     """One new clip for one scene, then a new cut; the others are reused. `changes`: see `regenerate_scene`. What would
     cost more than `at_most_micro`, the price that was shown, is not bought; nor anything twice for the same `press`.
+    `row`: what its row in the base says, where it is ordered there.
 
     Raises NotAllowed, NotFound, InvalidOrder, OverBudget, TooMany.
     """
@@ -60,7 +61,7 @@ def regenerate(
         if was_decided(tx, run.id, press):
             return run
         scene = _scene_to_make_again(services, tx, run, number)
-        plan = _order_again(services, tx, who, run, scene, changes)
+        plan = _order_again(services, tx, who, run, scene, changes, row)
         shown = regenerate_scene.shown_price(services, run, plan)
         if refused := regenerate_scene.too_dear(shown, at_most_micro):
             raise OverBudget(marketer=refused)
@@ -122,16 +123,20 @@ def _with_pictures(tx: Tx, run: Run, more: Plan) -> Run:
     return replace(run, plan=plan)
 
 
-def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: SceneChanges) -> Plan:
+def _order_again(
+    services: Services, tx: Tx, who: Actor, run: Run, scene: Scene, changes: SceneChanges, row: RowCells | None
+) -> Plan:
     """Change the scene and forget its clip (which is kept); the plan of the new one."""
     plan = regenerate_scene.plan(services, tx, run, scene, changes)
     planned = plan.scenes[0]
     text_of_row = _text_of_row(scene, changes, from_row=who.name == ROW)
     card = services.catalogue_model(planned.model)
     settings = settings_of(planned, card, scene.settings.style, row_prompt=text_of_row)
+    if row is None and scene.airtable_record_id is not None:
+        row = regenerate_scene.cells_of_row(run, scene)
     settings = replace(
         settings,
-        row_cells=_cells_of_row(run, scene, changes, from_row=who.name == ROW),
+        row_cells=row,
         quiet=must_be_quiet(run, card),
         own_resolution=changes.get("resolution") or scene.settings.own_resolution,
         own_shape=changes.get("aspect_ratio") or scene.settings.own_shape,
@@ -154,7 +159,7 @@ def _order_again(services: Services, tx: Tx, who: Actor, run: Run, scene: Scene,
         references=planned.references,
         continues=planned.continues,
         transition=planned.transition,
-        take=scene.take + 1000 + len(takes),
+        take=scene.take + regenerate_scene.AGAIN + len(takes),
         clip_id=None,
         status=SceneStatus.QUEUED,
         error=None,
@@ -175,15 +180,6 @@ def _have_last_picture(tx: Tx, scene: Scene, now: float) -> None:
     clip = tx.clips.get(before.clip_id) if before.clip_id else None
     if clip is not None and clip.last_frame is None:
         tx.clips.change(clip.id, next_at=now)
-
-
-def _cells_of_row(run: Run, scene: Scene, changes: SceneChanges, *, from_row: bool) -> RowCells | None:
-    """What is not changed by the row leaves its other cells as they were."""
-    if scene.airtable_record_id is None:
-        return None
-    known = regenerate_scene.cells_of_row(run, scene)
-    said: dict[str, Any] = {name: value for name, value in changes.items() if from_row and hasattr(known, name)}
-    return replace(known, **said)
 
 
 def _text_of_row(scene: Scene, changes: SceneChanges, *, from_row: bool) -> str | None:

@@ -18,7 +18,7 @@ from pipelines.domain.records import Kind, OutboxEntry, Run
 from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx, Written, log_context, trace
 from pipelines.stages.base_rows import action_links, airtable_calls, base_outages, fetches, run_row
-from pipelines.stages.base_rows.outbox import COALESCE_S, STORED
+from pipelines.stages.base_rows.outbox import COALESCE_S, SHOWN, STORED
 from pipelines.stages.delivery import deliver, keep_old_films, verify_attachments
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import FREE, Actor, record
@@ -231,6 +231,8 @@ def _confirmed(tx: Tx, now: float, entry: OutboxEntry, current: OutboxEntry, ans
     changed = current.version != entry.version
     run = tx.runs.get(entry.run_id) if entry.run_id else None
     sent = {**current.sent, **{name: entry.fields[name] for name in answer.sent if name in entry.fields}}
+    if entry.table == AirtableTable.SCENES:
+        sent[SHOWN] = sorted({*current.sent.get(SHOWN, ()), *answer.sent} - answer.no_column)
     # A box is unticked once: said for ever, it would undo a person's next tick; kept as sent, it is never said again.
     once = {name for name, value in entry.fields.items() if value is False and name in ACTION_BOXES}
     tx.outbox.change(

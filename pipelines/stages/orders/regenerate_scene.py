@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.money import show, show_enough
 from pipelines.domain.orders.order import MAX_SEED, SceneChanges, changed
-from pipelines.domain.planning.plan import Plan, RowCells, without_speech
+from pipelines.domain.planning.plan import ClipSettings, Plan, PlannedScene, RowCells, SceneSettings, without_speech
 from pipelines.domain.records import Run, Scene
 from pipelines.ports import Tx
 from pipelines.stages.films import posters
@@ -18,6 +18,8 @@ from pipelines.stages.narration import lines
 from pipelines.stages.orders import plan_run
 
 CHANGEABLE = tuple(SceneChanges.__annotations__)
+AGAIN = 1000
+"""A scene that is made again has a take from here on."""
 
 
 def plan(services: Services, tx: Tx, run: Run, scene: Scene, changes: SceneChanges) -> Plan:
@@ -65,11 +67,37 @@ def _must_have_clip_before(tx: Tx, scene: Scene) -> None:
 
 
 def cells_of_row(run: Run, scene: Scene) -> RowCells:
-    """What its row said when the scene was last made from it: what it is, unless that was ordered elsewhere since."""
+    """What its row said when the scene was last made from it: what it is, unless that was ordered elsewhere since; what
+    was planned, where it was made again before its row was remembered.
+    """
     if scene.settings.row_cells is not None:
         return scene.settings.row_cells
+    planned = as_planned(run, scene)
+    if planned is not None and scene.take >= AGAIN:
+        scene = _back_to(scene, planned)
     now = scene_order(scene, shared=run.order.references if run.order else ())
-    return RowCells(**{cell.name: getattr(now, cell.name) for cell in fields(RowCells)})
+    return RowCells(**{cell.name: getattr(now, cell.name) for cell in fields(RowCells) if cell.name != "read"})
+
+
+def as_planned(run: Run, scene: Scene) -> PlannedScene | None:
+    """The scene as its run was planned; None where that plan is not known."""
+    scenes = run.plan.scenes if run.plan else ()
+    return scenes[scene.number - 1] if scene.number <= len(scenes) else None
+
+
+def _back_to(scene: Scene, planned: PlannedScene) -> Scene:
+    """The scene with all that its row may say as it was planned."""
+    asked = {item.name: getattr(planned.settings, item.name) for item in fields(ClipSettings)}
+    return replace(
+        scene,
+        caption=planned.caption,
+        narration=planned.narration,
+        seconds=planned.seconds,
+        references=planned.references,
+        continues=planned.continues,
+        transition=planned.transition,
+        settings=SceneSettings(**asked),
+    )
 
 
 def shown_price(services: Services, run: Run, plan: Plan) -> int:

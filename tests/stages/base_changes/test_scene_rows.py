@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,14 +123,17 @@ def test_what_cannot_be_made_is_said_in_the_row_and_buys_nothing(
     assert (harness.bought, harness.held(), scene(harness, run, 2).take) == (["A cat", "A dog"], 0, 0)
 
 
-def test_a_picture_that_cannot_be_fetched_at_this_moment_is_fetched_before_the_clip_is_bought(
-    harness: StageHarness,
-) -> None:
-    harness.intake.troubles = [Unavailable("it answers 503"), Unavailable("it answers 503")]
-    harness.film(Prompt="A cat\nA dog")
+def test_nothing_is_bought_on_a_guess_while_a_picture_cannot_be_fetched(harness: StageHarness) -> None:
+    _, run = harness.film(Prompt="A cat\nA dog")
     tick(harness, 2, Reference_Image=picture(URL))
-    assert harness.vendor().bought[-1].request.first_frame is not None
-    assert len(harness.bought) == 3
+    before, bought = scene(harness, run, 2), len(harness.bought)
+    harness.intake.troubles = [Unavailable("it answers 503")]
+    row = tick(harness, 2, Prompt="A wolf")
+    assert row["Error"].startswith("Reference Image: cannot be fetched right now. Nothing was bought.")
+    assert (scene(harness, run, 2), len(harness.bought), harness.held()) == (before, bought, 0)
+    assert "Error" not in tick(harness, 2)
+    assert harness.vendor().prompts[-1] == "A wolf"
+    assert harness.vendor().bought[-1].request.first_frame == before.settings.first_frame
 
 
 def test_a_base_without_a_column_takes_nothing_away(harness: StageHarness) -> None:
@@ -141,6 +145,57 @@ def test_a_base_without_a_column_takes_nothing_away(harness: StageHarness) -> No
     after = scene(harness, run, 2)
     assert (after.caption, after.transition, after.prompt) == ("Moo", "Crossfade", "A cow")
     assert (after.model, after.seconds, after.narration) == (before.model, before.seconds, before.narration)
+
+
+def test_a_column_that_is_added_later_takes_nothing_away(harness: StageHarness) -> None:
+    harness.airtable.missing |= {"Caption", "Model", "Seconds"}
+    _, run = harness.film(**{"Master Prompt": "A farm", "Scene Count": 2, "Captions": "Burned"})
+    on_page(harness, run, 2, {"caption": "Moo", "model": "other/film", "seconds": 8.0})
+    harness.airtable.missing.clear()
+    for prompt in ("A cow", "A bull"):
+        tick(harness, 2, Prompt=prompt)
+        cow = scene(harness, run, 2)
+        assert (cow.caption, cow.model, cow.seconds, cow.prompt) == ("Moo", "other/film", 8.0, prompt)
+    tick(harness, 2, Caption="Low")
+    tick(harness, 2, Caption=None)
+    assert not scene(harness, run, 2).caption
+
+
+def test_a_picture_that_the_film_took_from_the_row_can_be_emptied(harness: StageHarness) -> None:
+    record, _ = harness.film(Prompt="A cat\nA dog")
+    harness.airtable.edit("Scenes", harness.scene_ids()[1], Status="Draft", Reference_Image=picture(URL))
+    harness.make(record)
+    assert harness.vendor().bought[-1].request.first_frame is not None
+    tick(harness, 2, Reference_Image=None)
+    assert harness.vendor().bought[-1].request.first_frame is None
+
+
+def test_what_the_page_ordered_stays_though_nobody_remembered_the_row_then(harness: StageHarness) -> None:
+    """A scene that was made again by a release that kept nothing of its row."""
+    _, run = harness.film(**{"Master Prompt": "A farm", "Scene Count": 2, "Captions": "Burned"})
+    on_page(harness, run, 2, {"references": (URL,), "caption": "Moo", "seconds": 8.0, "transition": Transition.CUT})
+    moo = scene(harness, run, 2)
+    with harness.services.store.write() as tx:
+        tx.scenes.change(moo.id, settings=replace(moo.settings, row_cells=None))
+    tick(harness, 2, Prompt="A cow")
+    cow = scene(harness, run, 2)
+    assert (cow.caption, cow.seconds, cow.transition, cow.pictures) == ("Moo", 8.0, "Cut", moo.pictures)
+    assert (cow.prompt, len(cow.pictures)) == ("A cow", 1)
+
+
+def test_a_length_that_was_emptied_once_is_not_emptied_at_every_tick(harness: StageHarness) -> None:
+    _, run = harness.film(Prompt="A cat\nA dog", Model="acme/film")
+    tick(harness, 2, Seconds=None)
+    on_page(harness, run, 2, {"seconds": 8.0})
+    tick(harness, 2, Prompt="A wolf")
+    assert (scene(harness, run, 2).seconds, scene(harness, run, 2).prompt) == (8.0, "A wolf")
+
+
+def test_a_clip_above_max_cost_is_refused_and_buys_nothing(harness: StageHarness) -> None:
+    _, run = harness.film(Prompt="A cat\nA dog", Max_Cost=1.0)
+    row = tick(harness, 2, Model="other/film", Seconds=8)
+    assert "Max Cost" in row["Error"]
+    assert (harness.bought, harness.held(), scene(harness, run, 2).take) == (["A cat", "A dog"], 0, 0)
 
 
 def test_a_scene_is_stale_by_its_transition_and_not_by_what_the_page_ordered(harness: StageHarness) -> None:
