@@ -12,7 +12,7 @@ from pipelines.domain.orders.order import SceneChanges
 from pipelines.domain.planning.plan import RowCells
 from pipelines.domain.records import Run, Scene
 from pipelines.domain.state.open_json import JsonObject
-from pipelines.ports import AirtableScene
+from pipelines.ports import AirtableScene, Tx
 from pipelines.stages.base_rows import outbox
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import found_run
@@ -36,8 +36,8 @@ def changes_of(services: Services, base_id: str, row: AirtableScene, scene: Scen
     with services.store.read() as tx:
         run = found_run(tx, scene.run_id)
         known = outbox.entry_of(tx, base_id, AirtableTable.SCENES, row.record_id, row.key)
-    written = known.sent if known else {}
-    cells = _said_before(run, scene, written)
+        written = known.sent if known else {}
+        cells = _said_before(tx, run, scene, written)
     before = {**asdict(cells), "model": written.get(_MODEL, scene.model)}
     now = _says(row, _pictures(services, row, run))
     says = {**asdict(now), "model": row.scene.model}
@@ -65,14 +65,23 @@ def _says(row: AirtableScene, pictures: tuple[str, ...]) -> RowCells:
     )
 
 
-def _said_before(run: Run, scene: Scene, written: JsonObject) -> RowCells:
+def _said_before(tx: Tx, run: Run, scene: Scene, written: JsonObject) -> RowCells:
     """What stood in the cells; `written` is what we put there."""
     cells = regenerate_scene.cells_of_row(run, scene)
+    if cells.read or _PROMPT not in written:
+        return cells
+    # A row of ours never showed the pictures that its scene has from an earlier run; a person may have added others.
     planned = regenerate_scene.as_planned(run, scene)
-    if not cells.read and _PROMPT in written and (planned is None or planned.airtable_record_id is None):
-        # A row of ours never showed the pictures that its scene has from an earlier run.
-        return replace(cells, references=())
-    return cells
+    added = cells.references if planned is not None and planned.airtable_record_id is not None else ()
+    return replace(cells, references=tuple(key for key in added if key not in _pictures_before(tx, run)))
+
+
+def _pictures_before(tx: Tx, run: Run) -> set[str]:
+    """All that the scenes of the run before had."""
+    earlier = tx.runs.find(
+        base_id=run.base_id, record_id=run.record_id, before={"number": run.number}, order="-number", limit=1
+    )
+    return {key for one in earlier for scene in tx.scenes.find(run_id=one.id) for key in scene.pictures}
 
 
 def _was_said(name: str, cells: RowCells, written: JsonObject) -> bool:

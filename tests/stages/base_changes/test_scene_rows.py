@@ -12,7 +12,7 @@ from pipelines.domain.errors import Expired, Unavailable
 from pipelines.domain.footage import Transition
 from pipelines.domain.orders.order import SceneChanges
 from pipelines.domain.records import Run, Scene
-from pipelines.stages.decisions import regenerate
+from pipelines.stages.decisions import control, regenerate
 from tests.stages.people_fixtures import changed, look, pushed
 from tests.stages.stage_fixtures import STOPPED, StageHarness
 
@@ -168,6 +168,31 @@ def test_a_picture_that_the_film_took_from_the_row_can_be_emptied(harness: Stage
     assert harness.vendor().bought[-1].request.first_frame is not None
     tick(harness, 2, Reference_Image=None)
     assert harness.vendor().bought[-1].request.first_frame is None
+
+
+def test_a_picture_that_the_row_never_showed_stays(tmp_path: Path) -> None:
+    """It came from the run before, and the film was approved with an edited row of the scene."""
+    harness = StageHarness.build(tmp_path, approval_above_micro=0)
+    harness.intake.world[URL] = b"a picture"
+    record, first = harness.film(**{"Master Prompt": "A farm", "Scene Count": 2})
+    approved(harness, first)
+    on_page(harness, first, 2, {"references": (URL,)})
+    harness.airtable.edit("Videos", record, Aspect_Ratio="9:16")
+    run = harness.make(record)
+    row = scene(harness, run, 2).airtable_record_id or ""
+    harness.airtable.edit("Scenes", row, Prompt="A cow")
+    approved(harness, run)
+    assert [(one.prompt, len(one.pictures)) for one in harness.scenes(run)][1] == ("A cow", 1)
+    harness.airtable.edit("Scenes", row, Prompt="A bull", Regenerate=True)
+    look(harness)
+    bull = scene(harness, run, 2)
+    assert (bull.prompt, len(bull.pictures)) == ("A bull", 1)
+
+
+def approved(harness: StageHarness, run: Run) -> None:
+    control.approve(harness.services, run.id, "page")
+    harness.until(run.id, *STOPPED)
+    harness.settle()
 
 
 def test_what_the_page_ordered_stays_though_nobody_remembered_the_row_then(harness: StageHarness) -> None:
