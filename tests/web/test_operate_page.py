@@ -137,7 +137,7 @@ class SlowHints:
     def __init__(self) -> None:
         self.asked, self.answered = threading.Event(), threading.Event()
 
-    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False) -> bool:
+    def send(self, hints: Sequence[tuple[str, str]], *, media: bool = False, at_once: bool = False) -> bool:
         return True
 
     def check(self) -> None:
