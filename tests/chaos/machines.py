@@ -12,13 +12,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from redis import Redis
-from redis.exceptions import RedisError
-
-from tools.stack import StackError, free_port, until
-from worker import broker
+from tools.stack import StackError
 
 FIRST = "10.77.0.1"
 NOT_HERE = "needs root, and a kernel that lets it make networks"
@@ -69,30 +64,6 @@ def possible() -> bool:
     except StackError:
         return False
     return True
-
-
-@contextmanager
-def redis(folder: Path, host: str = FIRST) -> Iterator[str]:
-    """The address of a broker on this machine that the others reach."""
-    port = free_port()
-    options = {"--port": str(port), "--bind": host, "--save": "", "--appendonly": "no", "--dir": str(folder)}
-    words = [word for pair in (options | {"--protected-mode": "no"}).items() for word in pair]
-    process = subprocess.Popen([broker.binary(), *words], stdout=subprocess.DEVNULL)
-    url = f"redis://{host}:{port}"
-
-    def answers() -> bool:
-        try:
-            with Redis.from_url(url) as connection:
-                return bool(connection.ping())
-        except RedisError:
-            return False
-
-    try:
-        until(answers, "the broker")
-        yield url
-    finally:
-        process.kill()
-        process.wait()
 
 
 @contextmanager

@@ -17,8 +17,9 @@ import pytest
 from pipelines.database import SqlStore
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.stages.scheduler.heartbeats import DEAD_AFTER_S
-from tests.chaos.machines import FIRST, NOT_HERE, Machine, network, possible, redis
+from tests.chaos.machines import FIRST, NOT_HERE, Machine, network, possible
 from tools.chaos.harness import NOT_USED
+from tools.chaos.outages import own_redis
 from tools.chaos.points import Journal
 from tools.chaos.product import COMMANDS, ProductStack
 from tools.postgres import BINARIES, throw_away
@@ -48,7 +49,7 @@ def test_a_machine_that_is_cut_off_in_mid_purchase_and_one_that_dies_cost_nothin
         a, b = context.enter_context(network("machine-a", "machine-b"))
         postgres = context.enter_context(throw_away(FIRST))
         url, journal = postgres.fresh_url(), Journal(tmp_path / "var" / "chaos")
-        settings = {"DATABASE_URL": url, "REDIS_URL": context.enter_context(redis(tmp_path)), **NOT_USED}
+        settings = {"DATABASE_URL": url, "REDIS_URL": context.enter_context(own_redis(tmp_path, FIRST))[0], **NOT_USED}
         worker = f"{sys.executable} -m tools.chaos.worker"
         stack = Stack(
             tmp_path / "var",

@@ -17,10 +17,11 @@ import httpx
 import pytest
 import yaml
 
-from tests.chaos.machines import Machine, network, possible, redis
+from tests.chaos.machines import Machine, network, possible
 from tests.containers.container import Container, Host
 from tests.containers.image import TOOLS, Image, NoBaseError, buildable, built
 from tests.contract.bucket import WEED, seaweedfs
+from tools.chaos.outages import own_redis
 from tools.postgres import BINARIES, throw_away
 from tools.stack import BASE, ROOT, TOKEN, Stack, until
 
@@ -190,7 +191,7 @@ def test_with_the_profile_scale_they_share_nothing_but_three_servers(
     (tmp_path / "weed").mkdir()
     with (
         throw_away(HERE) as postgres,
-        redis(tmp_path, HERE) as broker,
+        own_redis(tmp_path, HERE) as (broker, _die),
         seaweedfs(tmp_path / "weed", written, HERE) as storage,
     ):
         password = written.pop("POSTGRES_PASSWORD")

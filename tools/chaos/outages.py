@@ -87,31 +87,20 @@ def database(var: Path) -> Outcome:
 
 
 @contextmanager
-def own_redis(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """A broker of our own: its address, and how it dies."""
-    port = free_port()
-    options = {"--port": str(port), "--save": "", "--appendonly": "no", "--dir": str(folder)}
-    process = subprocess.Popen(
-        [broker.binary(), *(word for pair in options.items() for word in pair)], stdout=subprocess.DEVNULL
-    )
-    url = f"redis://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            with Redis.from_url(url) as connection:
-                return bool(connection.ping())
-        except RedisError:
-            return False
-
-    def die() -> None:
-        process.kill()
-        process.wait()
-
-    try:
-        until(answers, "the broker")
+def own_redis(folder: Path, host: str = "127.0.0.1") -> Iterator[tuple[str, Callable[[], None]]]:
+    """A broker of our own at an address of this machine: where it is, and how it dies."""
+    url = f"redis://{host}:{free_port()}"
+    with own_redis_at(url, folder) as die:
+        until(partial(_answers, url), "the broker")
         yield url, die
-    finally:
-        die()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with Redis.from_url(url) as connection:
+            return bool(connection.ping())
+    except RedisError:
+        return False
 
 
 def redis(var: Path) -> Outcome:
@@ -141,15 +130,21 @@ def redis(var: Path) -> Outcome:
 
 
 @contextmanager
-def own_redis_at(url: str, folder: Path) -> Iterator[None]:
-    """An empty one at the address of one that is gone."""
-    words = ["--port", url.rpartition(":")[2], "--save", "", "--appendonly", "no", "--dir", str(folder)]
+def own_redis_at(url: str, folder: Path) -> Iterator[Callable[[], None]]:
+    """An empty one at this address, which may be that of one that is gone; how it dies."""
+    host, _, port = url.removeprefix("redis://").rpartition(":")
+    options = {"--port": port, "--bind": host, "--protected-mode": "no", "--save": "", "--appendonly": "no"}
+    words = [word for pair in (options | {"--dir": str(folder)}).items() for word in pair]
     process = subprocess.Popen([broker.binary(), *words], stdout=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
+
+    def die() -> None:
         process.kill()
         process.wait()
+
+    try:
+        yield die
+    finally:
+        die()
 
 
 SLOW_B_PER_S, SLOW_S, SPOILT_S = 1024, 40.0, 8.0
