@@ -13,7 +13,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from pipelines.domain.errors import ReelgridError
+from pipelines.domain.errors import ReelgridError, Unavailable
 from pipelines.domain.footage import Word
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.languages import LANGUAGES
@@ -281,7 +281,8 @@ class ScriptedSpeech(Speech):
     """The voice `local/heart`, and `acme/anna` who costs `price_micro` a line. Two and a half words take a second.
     `abroad` speaks what is not English where nobody names a voice, and costs nothing.
 
-    `fail` is raised once for a line that holds its words; `said` are the lines in their order, `calls` who was called.
+    `fail` is raised once for a line that holds its words, and nobody in `gone` answers; `said` are the lines in their
+    order, `calls` who was called.
     """
 
     def __init__(self, *, price_micro: int = 10_000, usual: str = "local/heart") -> None:
@@ -290,6 +291,7 @@ class ScriptedSpeech(Speech):
         self.said: list[Line] = []
         self.calls: list[str] = []
         self.fail: dict[str, ReelgridError] = {}
+        self.gone: set[str] = set()
         self.away: str | None = None
         self.abroad: str | None = None
         self.meanwhile: Callable[[], object] | None = None
@@ -341,6 +343,8 @@ class ScriptedSpeech(Speech):
         act, self.meanwhile = self.meanwhile, None
         if act is not None:
             act()
+        if line.voice in self.gone:
+            raise Unavailable(f"{line.voice} does not answer")
         for words in [words for words in self.fail if words in line.text]:
             raise self.fail.pop(words)
         self.said.append(line)

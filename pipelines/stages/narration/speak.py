@@ -8,12 +8,13 @@ narrator fails is made without.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pipelines.domain.errors import Ambiguous, Busy, InvalidOrder, ReelgridError, Retryable, UnplayableMedia
 from pipelines.domain.keys import storage_folder
+from pipelines.domain.languages import named
 from pipelines.domain.lifecycle import MOVING, OPEN_PURCHASE, GenerationStatus
 from pipelines.domain.planning.narration import Said
 from pipelines.domain.records import Purchase, Run
@@ -36,7 +37,7 @@ FREE_TRIES = 6
 ROOM_BYTES = 64 << 20
 """So much of the disk is free before a paid line is asked for: its answer, and its copy in a storage that is a disk."""
 TROUBLES = 4
-"""So often a voice that is away is asked; then the film is made without it."""
+"""So often a voice that is away is asked again; then the films that it speaks are made without it."""
 
 
 def advance(services: Services, actor: Actor, purchase_id: str) -> None:
@@ -55,25 +56,30 @@ def advance(services: Services, actor: Actor, purchase_id: str) -> None:
         _drop(services, actor, run, open_ones)
         return
     try:
-        _say_all(services, actor, run, open_ones)
+        away = _say_all(services, actor, run, open_ones)
     except Busy:
         # A limit or a switch of ours, or a full disk: however long it takes, nothing that was said is given up.
         raise
     except Retryable as error:
-        if bought.attempts >= TROUBLES:
-            _must_have_nothing_to_store(services, run, error)
-            give_up(services, actor, purchase_id, error)
-            return
-        error.retry_after = None if error.retry_after is None else min(error.retry_after, PATIENCE_S)
-        raise
-
-
-def _must_have_nothing_to_store(services: Services, run: Run, error: Retryable) -> None:
-    """Raises Busy where it is our storage that is away: the film needs it all the same, and what is paid for waits."""
-    with services.store.read() as tx:
-        asked = [one for one in _open_ones(tx, run.id) if one.status is _G.SUBMITTING]
-    if any(_answer(services, _key(run, one)).exists() for one in asked):
+        # Our storage: the film needs it all the same, and what is paid for waits.
         raise Busy(error.operator, marketer=error.marketer, retry_after=PATIENCE_S) from error
+    stay_away = away if bought.attempts >= TROUBLES else {}
+    with services.store.write() as tx:
+        _end_voices(tx, actor, run, stay_away)
+        wake_run(tx, run.id, services.clock.now())
+    for why in away.values() if not stay_away else ():
+        why.retry_after = None if why.retry_after is None else min(why.retry_after, PATIENCE_S)
+        raise why
+    # Where its own answer got lost it is still open, and is asked for again at once.
+    services.store.release("purchases", bought.id, actor.lease or "", next_at=services.clock.now(), attempts=0)
+
+
+def _end_voices(tx: Tx, actor: Actor, run: Run, away: Mapping[str, Retryable]) -> None:
+    """The films are made without the voices that stay away; what other voices say in them is not touched."""
+    for one in _open_ones(tx, run.id):
+        error = away.get(one.request.voice)
+        if error is not None:
+            purchases.end(tx, actor, run, one, WITHOUT_VOICE, error.operator, "")
 
 
 def _open_ones(tx: Tx, run_id: str) -> list[Purchase]:
@@ -143,39 +149,61 @@ TERMS = purchases.Terms(
 )
 
 
-def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Purchase]) -> None:
-    """The line that stands for all comes last: as long as it is open, nobody else speaks."""
+def _tell_away(tx: Tx, run: Run, bought: Purchase, _said: str) -> None:
+    """Once for each language, however many of its lines are missing."""
+    voice, film = bought.request.voice, "The film"
+    if run.known_plan.languages[1:]:
+        film += f" in {named(bought.request.language)}"
+    told = f"{film} has no narrator, or not in every scene: the voice {voice} stayed away."
+    warn(tx, run, (f"{told} Start again later to have it spoken: only what is missing is bought.",))
+
+
+WITHOUT_VOICE = replace(TERMS, tell=_tell_away)
+
+
+def _say_all(services: Services, actor: Actor, run: Run, open_ones: Sequence[Purchase]) -> Mapping[str, Retryable]:
+    """The voices that are away, and why; the others have said all. The line that stands for all comes last: as long as
+    it is open, nobody else speaks.
+    """
     settled = [_settled(services, actor, run, one) for one in (*open_ones[1:], open_ones[0])]
     still = [one for one in settled if one.status is _G.PLANNED]
     planned = [one for one in still if not _was_said_before(services, actor, run, one, open_ones[0].id)]
+    away: dict[str, Retryable] = {}
     for voice in reversed(dict.fromkeys(one.request.voice for one in reversed(planned))):
-        _say_in(services, actor, run, voice, [one for one in planned if one.request.voice == voice], open_ones[0].id)
-    with services.store.write() as tx:
-        wake_run(tx, run.id, services.clock.now())
-    # Where its own answer got lost it is still open, and is asked for again at once.
-    services.store.release("purchases", open_ones[0].id, actor.lease or "", next_at=services.clock.now(), attempts=0)
+        lines_of_voice = [one for one in planned if one.request.voice == voice]
+        error = _say_in(services, actor, run, voice, lines_of_voice, open_ones[0].id)
+        if error is not None:
+            away[voice] = error
+    return away
 
 
-def _say_in(services: Services, actor: Actor, run: Run, voice: str, planned: Sequence[Purchase], leader: str) -> None:
-    """All lines of one voice, which is called once for them."""
+def _say_in(
+    services: Services, actor: Actor, run: Run, voice: str, planned: Sequence[Purchase], leader: str
+) -> Retryable | None:
+    """All lines of one voice, which is called once for them; why it is away where it is."""
     if ended := services.speech.silent(voice, services.today):
         with services.store.write() as tx:
             for one in planned:
                 purchases.end(tx, actor, run, one, TERMS, ended, ended)
-        return
+        return None
     with services.speech.speaking(voice) as speaker:
         for one in planned:
-            _say(services, actor, run, speaker, one, leader)
+            error = _say(services, actor, run, speaker, one, leader)
+            if error is not None:
+                return error
+    return None
 
 
-def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: Purchase, leader: str) -> None:
-    """Intent, one call, the file into storage, commit."""
+def _say(
+    services: Services, actor: Actor, run: Run, speaker: Speaker, bought: Purchase, leader: str
+) -> Retryable | None:
+    """Intent, one call, the file into storage, commit. Why the voice is away where it cannot be asked."""
     try:
         prompt_check.must_be_allowed(services, [bought.request.text])
     except InvalidOrder as error:
         with services.store.write() as tx:
             purchases.end(tx, actor, run, bought, TERMS, error.operator, error.problems[0].message)
-        return
+        return None
     if bought.reserve_micro:
         scratch.must_have_room(services, ROOM_BYTES)
     intent_at = services.clock.now()
@@ -187,7 +215,7 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
         if bought.reserve_micro:
             stop_switch.must_be_off(tx, run.base_id, run.account_id)
         if not purchases.begin(tx, actor, run, bought, asked, TERMS):
-            return
+            return None
     services.points.reach("speech.intended", run=run.id, purchase=bought.id)
     key = _key(run, asked)
     answer = _answer(services, key)
@@ -201,9 +229,9 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
         failure = error
         insist(lambda: purchases.close_failed(services, actor, run, asked, TERMS, failure))
         answer.unlink(missing_ok=True)
-        if isinstance(error, Retryable):
+        if isinstance(error, Busy):
             raise
-        return
+        return error if isinstance(error, Retryable) else None
     # It is paid for: a storage or a database that restarts at this moment does not lose it. Where there is no room for
     # it, or storage stays away, it lies here until there is.
     insist(lambda: keep.keep(services, run.id, answer, key, "audio/wav"))
@@ -211,6 +239,7 @@ def _say(services: Services, actor: Actor, run: Run, speaker: Speaker, bought: P
     insist(lambda: _commit(services, actor, run, asked, key, seconds, said))
     answer.unlink(missing_ok=True)
     services.points.reach("speech.committed", run=run.id, purchase=bought.id)
+    return None
 
 
 def _was_said_before(services: Services, actor: Actor, run: Run, planned: Purchase, leader: str) -> bool:

@@ -187,6 +187,29 @@ def test_a_voice_that_fails_in_one_language_is_heard_in_the_others(house: StageH
     assert "Scene 1 in German (de) has no narrator. It could not be said." in told
 
 
+@pytest.mark.parametrize(
+    ("gone", "silent", "spoken"), [("local/espeak", "German (de)", "en"), ("local/heart", "English (en)", "de")]
+)
+def test_a_voice_that_stays_away_leaves_the_lines_of_the_others(
+    house: StageHarness, gone: str, silent: str, spoken: str
+) -> None:
+    speech = cast("ScriptedSpeech", house.services.speech)
+    speech.abroad = "local/espeak"
+    speech.gone = {gone}
+    record_id, run = house.film(**FILM, Voiceover=True, Languages=["en", "de"])
+    assert run.status is RunStatus.DONE, run.error
+    assert [cut.language for cut in house.cuts(run)] == ["en", "de"]
+    assert [line.language for line in speech.said] == [spoken] * 2
+    told = house.cells(record_id)["Status Detail"]
+    sentence = f"The film in {silent} has no narrator, or not in every scene: the voice {gone} stayed away."
+    assert (told.count(sentence), told.count("narrator")) == (1, 1)
+    assert "Start again later to have it spoken: only what is missing is bought." in told
+    speech.gone = set()
+    house.make(record_id)
+    assert len(speech.said) == 4
+    assert house.balanced()
+
+
 def test_the_same_row_again_buys_nothing_and_an_edited_caption_only_its_own_words(house: StageHarness) -> None:
     record_id = house.row(**{**FILM, "Voiceover": True, "Voice": "acme/anna", "Languages": ["en", "de"]})
     for number in (1, 2):
