@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.records import AccountStatus
 from pipelines.settings import SettingsError
 from pipelines.settings.price_list import below_cost, load_price_list
@@ -111,6 +111,24 @@ def test_an_account_sees_prices_and_the_operator_costs(shop: WebHarness) -> None
     assert (mine["price_usd_per_second"], mine["price_usd_per_clip"]) == ({"720p": 0.025}, {"720p": 0.104})
     assert (mine["from_image_usd_per_second"], mine["from_image_usd_per_clip"]) == ({}, {"720p": 0.3})
     assert (ours["price_usd_per_second"], ours["price_usd_per_clip"]) == ({"720p": 0.1}, {})
+
+
+def test_what_a_provider_says_of_money_is_told_to_the_operator_only(shop: WebHarness) -> None:
+    """Its own words about a request, and what the catalogue notes of its prices; also to agents."""
+    who = customer(shop, "ada")
+    give(shop, who, 30)
+    run_id = ask(shop, who, "/api/generate-video", CLIP).json["run_id"]
+    said = "insufficient_quota: needs $0.40, the balance is $0.12"
+    shop.put(shop.scene(run_id), shop.generation(run_id, status=GenerationStatus.FAILED, error=said))
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+    arguments = {"get_run": {"run_id": run_id}, "list_models": {}}
+    told = [ask(shop, who, "/mcp", {**call, "params": {"name": n, "arguments": a}}) for n, a in arguments.items()]
+    told += [ask(shop, who, path) for path in (f"/api/runs/{run_id}", f"/api/runs/{run_id}/scenes", "/api/models")]
+    assert {answer.status_code for answer in told} == {200}
+    for answer in told:
+        assert not re.search(r"\$|insufficient_quota", answer.get_data(as_text=True))
+    assert said in shop.get(f"/api/runs/{run_id}").get_data(as_text=True)
+    assert "$17.50 per million" in shop.get("/api/models").get_data(as_text=True)
 
 
 def test_too_little_is_402_with_all_that_a_program_needs(shop: WebHarness) -> None:

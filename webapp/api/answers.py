@@ -220,7 +220,7 @@ class ModelView(Answer):
     sunset: str | None
     successor: str | None
     warning: str | None
-    notes: str
+    notes: Annotated[str, Field(description="For the operator; empty for an account.")]
 
 
 class ModelList(Answer):

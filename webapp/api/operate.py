@@ -198,7 +198,8 @@ def _model(card: CatalogueModel, today: date) -> answers.ModelView:
         sunset=card.sunset.isoformat() if card.sunset else None,
         successor=card.successor,
         warning=verdict.refusal or verdict.warning,
-        notes=card.notes,
+        # They speak of what a provider charges.
+        notes=card.notes if core.store.account_id is None else "",
     )
 
 

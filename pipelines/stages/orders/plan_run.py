@@ -236,9 +236,11 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
         if not plan.seeks_cast and all(scene.prompt is not None for scene in plan.scenes):
             script.enter(services, tx, actor, run, plan, style=order.style_notes if reading.style else None)
         else:
-            # Money first: a run that cannot be paid for is not even written.
-            ledger.hold(tx, actor.now, run, plan.quote_micro, services.policy)
+            # Money first: a run that cannot be paid for is not even written. Its Price goes before its Cost, of which
+            # whoever is sold to learns nothing.
             price = credit_book.reserve(tx, actor.now, run, plan.charge_micro, services.prices)
+            run = dataclasses.replace(run, price_micro=price)
+            ledger.hold(tx, actor.now, run, plan.quote_micro, services.policy)
             detail = _to_write(plan)
             run = transition_run(tx, actor, run, RunStatus.WRITING, next_at=actor.now, detail=detail, price_micro=price)
             run_row.show(services, tx, run)

@@ -235,10 +235,12 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
     # What the cast costs is a hold of its own, and so are drafts: they may be bought before anybody approves the clips.
     drafted = drafts.wanted(tx, run, scenes)
     of_cast, of_drafts = min(due, plan.cast_micro), ledger.drafts_left(tx, run, drafted)[0]
+    # Before the holds: what they refuse tells no Cost to whoever is known to pay a Price.
+    price = credit_book.reserve(tx, actor.now, run, still_to_charge(tx, run), services.prices)
+    run = replace(run, price_micro=price)
     ledger.hold(tx, actor.now, run, due - of_cast - of_drafts, services.policy)
     for part in filter(None, (of_cast, of_drafts)):
         ledger.hold(tx, actor.now, run, part, services.policy)
-    price = credit_book.reserve(tx, actor.now, run, still_to_charge(tx, run), services.prices)
     agreed = {"plan": plan, "quote_micro": due + ledger.of_run(tx, run.id).spent, "price_micro": price}
     threshold = services.policy.approval_above_micro
     asks = run.known_order.ask_first or (threshold is not None and (threshold == 0 or due > threshold))

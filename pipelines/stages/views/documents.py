@@ -94,7 +94,7 @@ class GenerationView(TypedDict):
     reserved_usd: Usd
     cost_usd: float | None
     reason: str | None
-    error: str | None
+    error: Annotated[str | None, Field(description="In its provider's own words; the operator's alone.")]
     adopted: bool
     created_at: Time
     submitted_at: Time | None

@@ -205,7 +205,7 @@ def _generation(
         reserved_usd=dollars(scene.settings.charge_micro if picture.sold else gen.reserve_micro),
         cost_usd=None if cost is None else dollars(cost),
         reason=gen.reason,
-        error=gen.error,
+        error=gen.error if services.store.account_id is None else None,
         adopted=adopted,
         created_at=iso(gen.created_at),
         submitted_at=iso(gen.submitted_at),

@@ -141,6 +141,23 @@ def test_a_row_without_enough_says_so_and_goes_on_after_a_top_up(harness: StageH
     assert balanced(harness)
 
 
+def test_a_row_above_a_limit_tells_no_cost_also_before_the_first_top_up(tmp_path: Path) -> None:
+    """A clip costs $0.40; a published list is enough to be sold to."""
+    harness = StageHarness.build(tmp_path, prices=LIST, run_cap_micro=300_000)
+    account = customer(harness)
+    with harness.services.store.write() as tx:
+        tx.bases.add(Base(id=BASE, account_id=account))
+    record, run = harness.film(Prompt="a fox", **{"Max Cost": 0.2})
+    assert (run.error or "").startswith("This needs 15 credits; 0 are available.")
+    give(harness, account, 15)
+    control.retry(harness.services, run.id, "ada")
+    run = harness.until(run.id, *STOPPED)
+    assert (run.status, harness.cells(record)["Error"]) == (RunStatus.NEEDS_ATTENTION, run.error)
+    assert "more than the limit for one run leaves room for" in (run.error or "")
+    assert "$" not in (run.error or "")
+    assert balanced(harness)
+
+
 def test_writing_is_sold_as_well_and_the_order_is_rounded_once(tmp_path: Path) -> None:
     harness = StageHarness.build(tmp_path, prices=LIST, writer=ScriptedWriter(cost_micro=500))
     account = customer(harness, 100)
