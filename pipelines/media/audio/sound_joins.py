@@ -114,17 +114,21 @@ class Surroundings:
 
 
 def zone(film: Surroundings, span: tuple[int, int], ready: Path | None = None) -> Zone:
-    """Encode the packets of a span, or a few more where that makes the hand-over cancel. Taken from the folder `ready`
-    where an equal one is there; what is made here stays there too.
+    """Encode the packets of a span, or a few more where that makes the hand-over cancel. What is made here stays in the
+    folder `ready`, for `ready_zone`.
     """
     low, high = film.reach(span)
-    place = ready / zone_name(film, span) if ready is not None else None
-    ours = kept(place, high - low) if place is not None else None
-    if ours is None:
-        ours = render(film.parts, low, high, film.rate, film.channels)
-        if place is not None:
-            keep(place, ours)
+    ours = render(film.parts, low, high, film.rate, film.channels)
+    if ready is not None:
+        keep(ready / zone_name(film, span), ours)
     return _handed_over(film, span, ours)
+
+
+def ready_zone(film: Surroundings, span: tuple[int, int], ready: Path) -> Zone | None:
+    """The same as it was made ahead of the film; None where it is not there, or not whole."""
+    low, high = film.reach(span)
+    ours = kept(ready / zone_name(film, span), high - low)
+    return None if ours is None else _handed_over(film, span, ours)
 
 
 def _handed_over(film: Surroundings, span: tuple[int, int], ours: Sequence[bytes]) -> Zone:

@@ -16,7 +16,7 @@ from pipelines.domain.footage import FilmDraft, Transition
 from pipelines.media.audio.hearing import SoundTrack, hear_each, stretches_heard
 from pipelines.media.audio.mix import Part, Ramp, packets_of, stream_place
 from pipelines.media.audio.packet_grid import Packets, Share, shares
-from pipelines.media.audio.sound_joins import Surroundings, Zone, merged, zone
+from pipelines.media.audio.sound_joins import Surroundings, Zone, merged, ready_zone, zone
 from pipelines.media.clips.prepared_clip import PreparedClip, open_prepared_clip
 from pipelines.media.clips.timeline import Fade, Slot, slots_of
 from pipelines.media.join.table_join import SoundFormat, Stretch, sound_format_of
@@ -45,9 +45,13 @@ def plan_sound(
     """
     split, film = _laid(pieces, slots, voice)
     wanted = _spans(pieces, slots, split, voice, film.total)
+    # One after the other: threads that only read small files wait for each other longer than they work.
+    zones = [ready_zone(film, span, ready) if ready is not None else None for span in wanted]
     with ThreadPoolExecutor(max_workers=_ZONES_AT_A_TIME) as pool:
-        zones = tuple(pool.map(lambda span: zone(film, span, ready), wanted))
-    return SoundPlan(shares=tuple(split), total=film.total, zones=zones)
+        missing = [span for span, found in zip(wanted, zones, strict=True) if found is None]
+        made = pool.map(lambda span: zone(film, span, ready), missing)
+        whole = tuple(found or next(made) for found in zones)
+    return SoundPlan(shares=tuple(split), total=film.total, zones=whole)
 
 
 def render_sound(draft: FilmDraft, at: int, ready: Path) -> None:
@@ -72,7 +76,8 @@ def render_sound(draft: FilmDraft, at: int, ready: Path) -> None:
         return at in heard and heard <= there.keys()
 
     spans = _spans(pieces, slots, split, voice, film.total)
-    zones = {span: zone(film, span, ready) for span in spans if is_there(*film.heard(span))}
+    there_now = [span for span in spans if is_there(*film.heard(span))]
+    zones = {span: ready_zone(film, span, ready) or zone(film, span, ready) for span in there_now}
     there_already = SoundPlan(shares=tuple(split), total=film.total, zones=tuple(zones.values()))
     track = SoundTrack(
         config=kind.config,

@@ -6,6 +6,7 @@ sizes need 64 bits. Nothing in the file depends on when or where it was made.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import mmap
@@ -27,10 +28,15 @@ from pipelines.media.mp4.boxes import Ints, big_endian, box, full_box, run_lengt
 _MATRIX = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 _COPY_BYTES = 1 << 20
 _WINDOW_BYTES = 4 << 20
+_AHEAD_BYTES = 8 << 20
 _MAPPED = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 _UNDETERMINED = 0x55C4
 _NARROW = 1 << 32
 _HEADROOM = 16 << 20
+
+_sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
+"""Linux's own call, which `os` lacks."""
+_BEGIN_WRITING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +234,8 @@ def write_file(dest: Path, head: bytes, sources: Sequence[Source], *, final: boo
     """Write to a temporary name beside `dest` and rename.
 
     The SHA-256 in hex of a `final` file is returned, "" for a work file. Neither is forced to the disk: storage does
-    that with what it takes, and until then it can be made again.
+    that with what it takes, and until then it can be made again. But the disk is given the bytes of a `final` file
+    while others are still copied and hashed, so that storage has little to wait for.
     """
     dest.parent.mkdir(parents=True, exist_ok=True)
     temporary = dest.with_name(f".{dest.stem[:40]}.{uuid.uuid4().hex}{dest.suffix}")
@@ -264,6 +271,7 @@ def _pour_and_hash(descriptor: int, head: bytes, sources: Sequence[Source]) -> s
 
 def _pour(descriptor: int, head: bytes, sources: Sequence[Source], digest: _Digest | None = None) -> str:
     """Everything in order, in large pieces: faster than letting the kernel copy from file to file (measured)."""
+    written = begun = 0
     for source in (head, *sources):
         if isinstance(source, bytes):
             if digest:
@@ -273,7 +281,17 @@ def _pour(descriptor: int, head: bytes, sources: Sequence[Source], digest: _Dige
             _copy_hashed(source, descriptor, digest)
         else:
             _copy(source, descriptor)
+        written += source_length(source)
+        if digest and written - begun >= _AHEAD_BYTES:
+            _begin_writing(descriptor, begun, written - begun)
+            begun = written
     return ""
+
+
+def _begin_writing(descriptor: int, start: int, length: int) -> None:
+    """Let the disk begin with these bytes. It waits for nothing and promises nothing: an error comes with the fsync."""
+    if _sync_file_range is not None:  # macOS has none
+        _sync_file_range(descriptor, ctypes.c_int64(start), ctypes.c_int64(length), _BEGIN_WRITING)
 
 
 def _write_all(descriptor: int, view: memoryview) -> None:
