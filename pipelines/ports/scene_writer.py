@@ -87,6 +87,9 @@ class SceneWriter(Protocol):
 class PromptCheck(Protocol):
     """Whether the operator allows words to be filmed."""
 
+    def listed(self, texts: Sequence[str]) -> str | None:
+        """What of them is on the operator's own list, such as “acme”, or None. Asks nobody."""
+
     def objection(self, texts: Sequence[str]) -> str | None:
         """What is not allowed about one of them, such as "violence", or None. Raises Unavailable while nobody can be
         asked.

@@ -30,12 +30,17 @@ class OperatorsCheck(PromptCheck):
         self._url, self._key, self._trusted = url, key, trusted
 
     @override
-    def objection(self, texts: Sequence[str]) -> str | None:
+    def listed(self, texts: Sequence[str]) -> str | None:
         """ports.PromptCheck."""
         for text in texts:
             if self._words is not None and (word := self._words.search(_plain(text))):
                 return f"“{word.group()}”"
-        return ", ".join(self._flagged(texts)) or None
+        return None
+
+    @override
+    def objection(self, texts: Sequence[str]) -> str | None:
+        """ports.PromptCheck."""
+        return self.listed(texts) or ", ".join(self._flagged(texts)) or None
 
     def _flagged(self, texts: Sequence[str]) -> list[str]:
         """What the server says of any of them. Raises Unavailable for whatever is no answer."""

@@ -239,6 +239,26 @@ def test_what_cannot_be_made_costs_nothing(shop: Shop) -> None:
     assert (shop.transfers, shop.payments()) == (0, [])
 
 
+def test_what_the_operators_list_forbids_costs_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
+    (tmp_path / "words.txt").write_text("acme cola\n")
+    with WebHarness(tmp_path, environ(sandbox, MODERATION_WORDS="words.txt")) as harness:
+        shop = Shop(harness, sandbox)
+        signed = shop.signed()
+        assert "acme cola" in problem(shop.post({**BODY, "prompt": "Drink Acme Cola"}, signed), 422)
+        assert (shop.transfers, shop.payments()) == (0, [])
+        assert shop.post(headers=signed).status_code == 202
+
+
+def test_what_could_be_used_for_ever_is_not_taken(shop: Shop) -> None:
+    """The chain would be asked about it for ever."""
+    signed = shop.signed()
+    payload = json.loads(base64.b64decode(signed["PAYMENT-SIGNATURE"]))
+    payload["payload"]["authorization"]["validBefore"] = "99999999999"
+    late = {"PAYMENT-SIGNATURE": base64.b64encode(json.dumps(payload).encode()).decode()}
+    assert "longer than an hour" in problem(shop.post(headers=late), 402)
+    assert (shop.transfers, shop.payments()) == (0, [])
+
+
 def test_whoever_has_a_key_pays_nothing(shop: Shop) -> None:
     assert shop.post(headers={**BEARER, **shop.signed()}).status_code == 202
     assert shop.transfers == 0

@@ -27,17 +27,20 @@ from pipelines.domain.records import ApiKey, Payment, PaymentStatus, Run
 from pipelines.ports import Authorization, Outcome, Settlement, Tx
 from pipelines.stages.commerce import payments
 from pipelines.stages.files import usage
+from pipelines.stages.generations import prompt_check
 from pipelines.stages.generations.requests import not_set_up
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import accept
 from pipelines.stages.orders.accept import Started, StartRequest
-from pipelines.stages.orders.plan_run import plan_order
+from pipelines.stages.orders.plan_run import plan_order, words_shown
 from pipelines.stages.spending import caps, stop_switch
 
 IN_FLIGHT_S = 20.0
 """Longer than moving the money may take: then another request may try."""
 MARGIN_S = 10.0
 """An authorization that ends sooner is not taken: it could be used just after we had given it up."""
+LONGEST_S = 3600.0
+"""One that ends later is not taken either: as long as it could be used, the chain is asked whether it was."""
 NOT_NOW = "Nothing is made here right now, so nothing was taken. Please try again later."
 IN_DOUBT = (
     "Your payment was sent, and nobody has confirmed it yet. Please send the same request with the same "
@@ -78,6 +81,7 @@ class Bought:
 def quote(services: Services, order: Order) -> Quote:
     """Plan and price. Raises whatever the order, the deployment or its limits have against it: before the money."""
     plan = plan_order(services, order)
+    prompt_check.must_not_be_listed(services, words_shown(order, order.scenes))
     price = services.prices.whole(plan.charge_micro)
     if price <= 0:
         raise InvalidOrder((Problem("model", "costs nothing here, so it cannot be paid for. Name another model."),))
@@ -147,6 +151,8 @@ def _intend(services: Services, found: Quote, call: Call) -> tuple[Payment, bool
             raise PaymentRefused("it is not for these terms")
         if call.authorization.valid_before < now + MARGIN_S:
             raise PaymentRefused("it has ended, or ends too soon")
+        if call.authorization.valid_before > now + LONGEST_S:
+            raise PaymentRefused("it could be used for longer than an hour")
         made = payments.new_payment(
             now,
             reference=call.authorization.reference,

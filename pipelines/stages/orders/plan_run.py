@@ -223,7 +223,7 @@ def plan_run(services: Services, actor: Actor, run: Run) -> None:
             brands.tell_problems(tx, actor.now, run, reading.order.brand)
         raise
     order = reading.order
-    prompt_check.must_be_allowed(services, _words_shown(order, reading.scenes))
+    prompt_check.must_be_allowed(services, words_shown(order, reading.scenes))
     with services.store.write() as tx:
         stop_switch.must_be_off(tx, run.base_id, run.account_id)
         project = projects.of_order(tx, run.account_id, order.project, actor.now)
@@ -254,7 +254,7 @@ def _to_write(plan: Plan) -> str:
     return "Finding who comes back." if all(scene.prompt is not None for scene in plan.scenes) else "Writing the hooks."
 
 
-def _words_shown(order: Order, scenes: Sequence[SceneOrder] | None) -> Iterator[str | None]:
+def words_shown(order: Order, scenes: Sequence[SceneOrder] | None) -> Iterator[str | None]:
     """What the film is made from, and what stands in it."""
     yield from (order.master_prompt, order.style_notes, order.title_card, order.end_card)
     for scene in order.scenes if scenes is None else scenes:
