@@ -37,7 +37,7 @@ class BootstrapKey:
 
 SENDERS = (
     "airtable", "openai", "gemini", "sora", "omni", "veo", "kie", "openrouter", "minimax", "byteplus", "fal", "start",
-    "video",
+    "video", "stripe",
 )  # fmt: skip
 """Who calls, as the addresses of webhooks name them."""
 

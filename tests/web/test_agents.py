@@ -211,6 +211,7 @@ def test_llms_txt_names_every_tool_and_route(harness: WebHarness) -> None:
         assert f"`{entry.method} {entry.path}`" in text
     for name in tools.offered():
         assert f"- `{name}`: " in text
+    assert "x402" not in text
 
 
 @pytest.mark.slow

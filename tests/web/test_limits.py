@@ -127,21 +127,24 @@ def test_a_guessed_key_is_told_which_limit_it_reached(harness: WebHarness) -> No
 
 def test_webhooks_come_from_where_the_operator_says(tmp_path: Path) -> None:
     """Of the senders that are named; by the address that the proxy tells."""
-    allowed = "kie:203.0.113.0/24,kie:2001:db8::/32,airtable:198.51.100.7"
-    with WebHarness(tmp_path, {**OUTSIDE, "WEBHOOK_ALLOW_FROM": allowed, "TRUSTED_PROXIES": "1"}) as harness:
+    allowed = "kie:203.0.113.0/24,kie:2001:db8::/32,airtable:198.51.100.7,stripe:198.51.100.8"
+    stripe = {"STRIPE_PAYMENT_LINK": "https://buy.stripe.com/test_7", "STRIPE_WEBHOOK_SECRET": "whsec_of_this_test"}
+    environ = {**OUTSIDE, **stripe, "WEBHOOK_ALLOW_FROM": allowed, "TRUSTED_PROXIES": "1"}
+    with WebHarness(tmp_path, environ) as harness:
 
         def called(path: str, address: str) -> int:
             sent = {"X-Forwarded-For": address, **BEARER}
             return int(harness.client.post(f"/api/webhook/{path}", json={}, headers=sent).status_code)
 
-        for path in ("kie/token", "airtable"):
+        for path in ("kie/token", "airtable", "stripe"):
             assert called(path, "192.0.2.1") == 403
         for address in ("203.0.113.77", "::ffff:203.0.113.77", "2001:db8::1"):
             assert called("kie/token", address) != 403
         assert called("airtable", "198.51.100.7") != 403
+        assert called("stripe", "198.51.100.8") == 401
         assert called("openai", "192.0.2.1") != 403
         providers = {card.provider for card in harness.services.catalogue.values()} - {"local"}
-        assert set(values.SENDERS) == {*providers, "airtable", "openai", "gemini", "start", "video"}
+        assert set(values.SENDERS) == {*providers, "airtable", "openai", "gemini", "start", "video", "stripe"}
 
 
 @pytest.mark.parametrize("text", ["kei:203.0.113.0/24", "kie:203.0.113.5/24", "203.0.113.0/24", "kie"])

@@ -56,6 +56,17 @@ def test_a_signed_message_orders_once_with_the_rights_of_its_key(harness: WebHar
     assert {run.account_id for run in harness.runs()} == {ada.account_id, None}
 
 
+def test_it_may_be_in_the_words_of_an_earlier_system_and_is_answered_in_them(harness: WebHarness) -> None:
+    found = secrets(harness, BEARER)
+    legacy = {"model": "local/animatic", "prompt": "A fox.", "type": "text-to-video", "options": {"n_frames": "10"}}
+    told = start(harness, found, legacy)
+    assert (told.status_code, told.json["task_id"], told.json["state"]) == (202, told.json["run_id"], "pending")
+    order = harness.run(told.json["run_id"]).order
+    assert order
+    assert order.clip_seconds == 10.0
+    assert start(harness, found, {**legacy, "options": {"quality": "best"}}, "order-9").status_code == 422
+
+
 def test_it_ends_with_its_key(harness: WebHarness) -> None:
     ada = customer(harness, "ada")
     found = secrets(harness, ada.headers)

@@ -142,6 +142,7 @@ def test_a_signature_of_another_implementation_is_known() -> None:
 
 
 def test_the_stock_client_buys_a_film(shop: Shop) -> None:
+    assert "PAYMENT-SIGNATURE" in shop.harness.client.get("/llms.txt").get_data(as_text=True)
     refusal = shop.post()
     assert "0.40" in problem(refusal, 402)
     assert refusal.json["code"] == "payment_required"
@@ -237,6 +238,18 @@ def test_what_cannot_be_made_costs_nothing(shop: Shop) -> None:
     shop.stop()
     problem(shop.post(headers=signed), 503)
     assert (shop.transfers, shop.payments()) == (0, [])
+
+
+def test_an_order_in_legacy_words_is_answered_in_them(shop: Shop) -> None:
+    legacy = {"model": BODY["model"], "prompt": "A fox", "type": "text-to-video", "options": {"n_frames": "4"}}
+    done = shop.post(legacy, {**shop.signed(legacy), **NAME})
+    assert done.status_code == 202, done.json
+    run_id = done.json["run_id"]
+    assert [done.json[name] for name in ("task_id", "taskId", "generationId", "state")] == [*[run_id] * 3, "pending"]
+    assert (done.json["credits_estimated"], bool(done.json["access_token"])) == (PRICE // 10_000, True)
+    shop.harness.change("runs", run_id, status=RunStatus.FAILED, error="It did not work out.")
+    polled: Any = shop.harness.client.get(f"/api/runs/{run_id}?poll=true", headers=bearer(done.json["access_token"]))
+    assert [polled.json[name] for name in ("task_id", "state", "failMsg")] == [run_id, "fail", "It did not work out."]
 
 
 def test_what_the_operators_list_forbids_costs_nothing(tmp_path: Path, sandbox: Sandbox) -> None:

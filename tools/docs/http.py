@@ -48,7 +48,8 @@ TAIL = """
 LEGACY_HEAD = """
 ## Words of earlier systems
 
-Understood in the bodies of `generate-video`, `process-master-prompt` (with its own prompt) and `estimate`. Whoever
+Understood in the bodies of `generate-video`, `process-master-prompt` (with its own prompt) and `estimate`, in the
+orders of a batch and in signed orders. Whoever
 orders so is answered so, too: with `state`, `taskId`, `task_id` and `generationId`. So does
 `GET /api/runs/{run_id}?poll=true`.
 

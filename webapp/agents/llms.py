@@ -10,6 +10,13 @@ from webapp.api.openapi import ABOUT
 from webapp.api.operations import OPERATIONS
 from webapp.context import services
 
+PAYS = (
+    "Or pay for one call by x402 (https://www.x402.org): without a key, `POST /api/generate-video` and, with "
+    "`master_prompt`, `POST /api/process-master-prompt` answer 402, with terms in the header `PAYMENT-REQUIRED`. Send "
+    "it again with `PAYMENT-SIGNATURE` and an `Idempotency-Key` that nobody can guess; the answer's `access_token` is "
+    "a key for that run."
+)
+
 
 def register(bp: Blueprint) -> None:
     """The address that they look at."""
@@ -19,11 +26,13 @@ def register(bp: Blueprint) -> None:
 @declares(Door.PUBLIC, Owner.NOBODY)
 def document() -> Response:
     """As https://llmstxt.org describes it."""
-    return Response(text(services().policy.public_url), mimetype="text/plain")
+    core = services()
+    said = text(core.policy.public_url, pays=core.payments.facilitator is not None)
+    return Response(said, mimetype="text/plain")
 
 
-def text(url: str) -> str:
-    """The document of a deployment."""
+def text(url: str, *, pays: bool = False) -> str:
+    """The document of a deployment; `pays`: where single calls can be paid for."""
     offered = tools.offered().items()
     return "\n".join(
         [
@@ -32,6 +41,7 @@ def text(url: str) -> str:
             f"> {ABOUT}",
             "",
             "A key is needed: `Authorization: Bearer <key>`. The operator of this service hands keys out.",
+            *([PAYS] if pays else []),
             "What spends answers 202 at once; then look at the run. Ask for an estimate first; it is free.",
             "",
             "## Start here",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 
 from pipelines.domain.errors import InvalidOrder, Problem
 from pipelines.domain.lifecycle import RunSource
+from pipelines.domain.money import to_micro
 from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import QueueSweep
@@ -23,7 +25,7 @@ from webapp.access.rules import Owner
 from webapp.api import answers, estimates
 from webapp.api.account import pay_per_call
 from webapp.api.legacy import answers as legacy
-from webapp.api.legacy.answers import LegacyAccepted
+from webapp.api.legacy.answers import LegacyAccepted, LegacyBought
 from webapp.api.legacy.orders import Translated, of_a_clip, of_either
 from webapp.api.notices import addresses
 from webapp.api.operations import Effect, Reply, Tool, operation
@@ -75,7 +77,7 @@ _QUEUE_FIELDS = {"base_id", "dry_run", "for"}
 
 _SPENDS: dict[str, Any] = {"owner": Owner.ACCOUNT, "scope": "trigger", "tag": "Start"}
 _STARTED: dict[int, type[BaseModel]] = {202: answers.Accepted, 200: answers.Estimate}
-_ORDERED: dict[int, Any] = {**_STARTED, 202: (answers.Accepted, LegacyAccepted, answers.Bought)}
+_ORDERED: dict[int, Any] = {**_STARTED, 202: (answers.Accepted, LegacyAccepted, answers.Bought, LegacyBought)}
 _PROBLEMS = (400, 401, 402, 403, 404, 409, 413, 415, 422, 429, 502, 503, 504, 507)
 
 
@@ -220,7 +222,10 @@ def _order(body: FreeOrder, order: Order, source: RunSource) -> Reply:
         must_have_key()
         limits.count_read()
         return Reply(estimates.of_order(order, source))
-    return pay_per_call.sell(body, order, request) if g.actor is None else started(request)
+    if g.actor is not None:
+        return started(request)
+    sold = pay_per_call.sell(body, order, request)
+    return replace(sold, body=_in_legacy_words(sold.body, request))
 
 
 def request_of(body: FreeOrder, order: Order, source: RunSource) -> StartRequest:
@@ -248,9 +253,21 @@ def started(request: StartRequest) -> Reply:
         quote_usd=estimates.usd(run.quote_micro if sold is None else sold),
         credits=None if run.price_micro is None else run.price_micro // core.prices.credit_micro,
     )
+    return Reply(_in_legacy_words(body, request), 202, {"Location": url})
+
+
+def _in_legacy_words(body: BaseModel | Mapping[str, Any], request: StartRequest) -> BaseModel | Mapping[str, Any]:
+    """With them where the order was in them."""
     translated: Translated | None = g.get("translated")
-    said = legacy.accepted(body, translated.ignored, _usual_s(request)) if translated and translated.legacy else body
-    return Reply(said, 202, {"Location": url})
+    if translated is None or not translated.legacy:
+        return body
+    match body:
+        case answers.Accepted():
+            return legacy.accepted(body, translated.ignored, _usual_s(request))
+        case answers.Bought():
+            paid = to_micro(body.price_usd) // services().prices.credit_micro
+            return legacy.bought(body, paid, translated.ignored, _usual_s(request))
+    return body
 
 
 def _usual_s(request: StartRequest) -> float:

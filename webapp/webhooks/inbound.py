@@ -5,7 +5,6 @@ Nobody is told more than "no": an unknown, forged or replayed delivery changes n
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -20,11 +19,13 @@ from webapp import idempotency
 from webapp.access import auth, limits
 from webapp.access.rules import Door, Owner, declares
 from webapp.api import triggers
+from webapp.api.legacy.orders import of_either
 from webapp.api.operations import as_response
 from webapp.api.orders import ClipOrder, MasterPromptOrder
 from webapp.bodies import JSON_LIMIT, WEBHOOK_LIMIT, parse_object, read_bounded, validated
-from webapp.context import secret, services, settings
+from webapp.context import secret, services
 from webapp.errors import HttpProblem, not_here
+from webapp.webhooks import networks
 
 bp = Blueprint("webhooks", __name__, url_prefix="/api/webhook")
 
@@ -45,7 +46,7 @@ def of_generation(address: str, token: str) -> Response:
 
 def _called(address: str, token: str | None) -> Response:
     """Remember and wake; 200 also for a repeat, so that the sender stops. Only the adapter knows what to believe."""
-    _from_its_network(address)
+    networks.must_be_of(address)
     core, raw = services(), read_bounded(WEBHOOK_LIMIT)
     call = Call(header=request.headers.get, raw=raw, json=lambda: parse_object(raw), token=token, now=core.clock.now())
     provider, said = core.providers.callback(address, call)
@@ -61,7 +62,7 @@ def start(key_id: str) -> Response:
     """An order, signed after Standard Webhooks instead of shown a key, with the rights of that key. The id of the
     message is its Idempotency-Key, so that a sender may send it again.
     """
-    _from_its_network("start")
+    networks.must_be_of("start")
     raw, message_id = read_bounded(JSON_LIMIT), request.headers.get("webhook-id")
     who, hashes = auth.named(key_id)
     # Of an unknown key it is found out as late, and answered the same.
@@ -86,10 +87,11 @@ def start(key_id: str) -> Response:
 
 
 def _ordered(data: dict[str, Any]) -> Response:
-    """One clip where there is a prompt, else a film."""
-    if "prompt" in data:
-        return as_response(triggers.generate_video(validated(ClipOrder, data)))
-    return as_response(triggers.process_master_prompt(validated(MasterPromptOrder, data)))
+    """One clip where there is a prompt, else a film; in our words or those of earlier systems."""
+    g.translated = of_either(data)
+    if "prompt" in g.translated.data:
+        return as_response(triggers.generate_video(validated(ClipOrder, g.translated.data)))
+    return as_response(triggers.process_master_prompt(validated(MasterPromptOrder, g.translated.data)))
 
 
 @bp.post("/video/<token>")
@@ -98,7 +100,7 @@ def video(token: str) -> Response:
     """`{videoId, videoUrl, status}` about one generation, whoever makes it: it is asked about sooner. Nothing of it is
     believed, and the address in it is never fetched.
     """
-    _from_its_network("video")
+    networks.must_be_of("video")
     data = parse_object(read_bounded(WEBHOOK_LIMIT))
     gen = _generation(None, token)
     with services().store.read() as tx:
@@ -114,26 +116,12 @@ def video(token: str) -> Response:
 @declares(Door.SIGNATURE, Owner.ADDRESS)
 def airtable() -> Response:
     """A ping without data: something changed in the base. Answered with an empty body, as Airtable wants it."""
-    _from_its_network("airtable")
+    networks.must_be_of("airtable")
     raw = read_bounded(WEBHOOK_LIMIT)
     core = services()
     base_id = core.base_tools.webhooks.verify(raw, request.headers.get("X-Airtable-Content-MAC"))
     webhook_push.record_ping(core, base_id, digest(raw.hex())[:32])
     return Response(status=204)
-
-
-def _from_its_network(sender: str) -> None:
-    """Raises 403 for a call from elsewhere than the operator said that the sender calls from."""
-    networks = [one.network for one in settings().senders if one.name == sender]
-    if not networks:
-        return
-    try:
-        address = ip_address(request.remote_addr or "")
-    except ValueError:
-        address = None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    if address is None or not any((mapped or address) in network for network in networks):
-        raise HttpProblem(403, "Webhooks of this sender are not taken from your address.")
 
 
 def _generation(provider: str | None, token: str) -> Generation:

@@ -15,6 +15,7 @@ from webapp.access.rules import Door, Owner, declares
 from webapp.bodies import WEBHOOK_LIMIT, parse_object, read_bounded
 from webapp.context import services, settings
 from webapp.errors import not_here
+from webapp.webhooks import networks
 
 bp = Blueprint("stripe", __name__, url_prefix="/api/webhook")
 SESSIONS = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
@@ -87,6 +88,7 @@ def receive() -> Response:
     raw, core, secret = read_bounded(WEBHOOK_LIMIT), services(), settings().stripe_webhook_secret
     if secret is None:
         raise not_here("callback")
+    networks.must_be_of(top_ups.STRIPE)
     signature = request.headers.get("Stripe-Signature")
     webhook_signatures.verify_stripe(secret.get_secret_value(), signature=signature, body=raw, now=core.clock.now())
     event, told = read(parse_object(raw))

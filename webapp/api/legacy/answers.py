@@ -9,23 +9,31 @@ from typing_extensions import TypedDict
 
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.stages.views.documents import RunView, closed
-from webapp.api.answers import Accepted
+from webapp.api.answers import Accepted, Answer, Bought
 
 State = Literal["pending", "processing", "success", "fail"]
 _PENDING = frozenset({RunStatus.QUEUED, RunStatus.WRITING, RunStatus.NEEDS_APPROVAL})
 _FAILED = frozenset({RunStatus.FAILED, RunStatus.CANCELLED})
 
 
-class LegacyAccepted(Accepted):
-    """A run is committed, for an order in the words of an earlier system."""
+class LegacyWords(Answer):
+    """What an order in the words of an earlier system is told besides."""
 
     state: State
     taskId: str  # noqa: N815 - theirs
     task_id: str
     generationId: str  # noqa: N815 - theirs
     estimated_time: Annotated[float, Field(description="How long a clip of its model usually takes, in seconds.")]
-    credits_estimated: Annotated[int | None, Field(description="As credits.")]
+    credits_estimated: Annotated[int | None, Field(description="What is set aside for it; null where nothing is.")]
     warnings: Annotated[list[str], Field(description="What of the order has no meaning here.")]
+
+
+class LegacyAccepted(LegacyWords, Accepted):
+    """A run is committed, for an order in the words of an earlier system."""
+
+
+class LegacyBought(LegacyWords, Bought):
+    """A run that was paid by x402 is committed, for an order in the words of an earlier system."""
 
 
 @closed
@@ -52,16 +60,25 @@ class PolledRun(RunView):
 
 def accepted(answer: Accepted, ignored: tuple[str, ...], usual_s: float) -> LegacyAccepted:
     """What an order in legacy words is answered with."""
-    warnings = [f"{name} means nothing here." for name in ignored]
-    return LegacyAccepted(
-        **answer.model_dump(),
-        taskId=answer.run_id,
-        task_id=answer.run_id,
-        generationId=answer.run_id,
-        state=state_of(RunStatus(answer.status)),
+    words = _words(answer.run_id, answer.status, answer.credits, ignored, usual_s)
+    return LegacyAccepted(**answer.model_dump(), **words.model_dump())
+
+
+def bought(answer: Bought, credits: int, ignored: tuple[str, ...], usual_s: float) -> LegacyBought:
+    """The same of one that was paid for by the call."""
+    words = _words(answer.run_id, answer.status, credits, ignored, usual_s)
+    return LegacyBought(**answer.model_dump(), **words.model_dump())
+
+
+def _words(run_id: str, status: str, credits: int | None, ignored: tuple[str, ...], usual_s: float) -> LegacyWords:
+    return LegacyWords(
+        taskId=run_id,
+        task_id=run_id,
+        generationId=run_id,
+        state=state_of(RunStatus(status)),
         estimated_time=usual_s,
-        credits_estimated=answer.credits,
-        warnings=warnings,
+        credits_estimated=credits,
+        warnings=[f"{name} means nothing here." for name in ignored],
     )
 
 
