@@ -142,6 +142,26 @@ def test_a_batch_is_cancelled_where_it_is_not_over(shop: WebHarness) -> None:
     assert shop.post(f"/api/batches/{batch['batch_id']}/cancel").json["counts"] == answer.json["counts"]
 
 
+def test_what_waits_is_cancelled_before_what_is_made_which_would_make_room_for_it(shop: WebHarness) -> None:
+    batch = shop.post("/api/batches", {"items": [CLIP] * 3}).json
+    made = batch["runs"][0]["run_id"]
+    ended(shop, made, RunStatus.WRITING)
+    shop.post(f"/api/batches/{batch['batch_id']}/cancel")
+    with shop.store.read() as tx:
+        order = [event.run_id for event in tx.events.find(order="id", name="status", new="cancelled")]
+    assert (len(order), order[-1]) == (3, made)
+
+
+def test_an_order_of_a_batch_may_be_in_the_words_of_earlier_systems(shop: WebHarness) -> None:
+    legacy = {"prompt": CLIP["prompt"], "model": CLIP["model"], "type": "text-to-video"}
+    items = [{**legacy, "options": {"n_frames": "10", "aspect_ratio": "portrait"}}, {**legacy, "quality": "best"}]
+    started = shop.post("/api/batches", {"items": items, "on_error": "skip"}).json
+    assert [one["field"] for one in started["problems"]] == ["items[1].quality"]
+    order = shop.run(started["runs"][0]["run_id"]).order
+    assert order
+    assert (order.clip_seconds, order.aspect_ratio) == (10.0, "9:16")
+
+
 def test_a_batch_may_be_larger_than_another_request(shop: WebHarness) -> None:
     items = [{**FILM, "master_prompt": "A fox. " * 1000} for _ in range(100)]
     assert len(json.dumps({"items": items})) > 700_000

@@ -199,11 +199,29 @@ def test_no_refusal_tells_what_the_operator_pays(shop: WebHarness) -> None:
     assert "$0.40" not in page
 
 
+def test_what_is_sold_by_the_clip_can_be_chosen_on_the_page_for_what_it_says(shop: WebHarness, tmp_path: Path) -> None:
+    """As earlier systems sold: so much a video, however long it is."""
+    (tmp_path / "prices.toml").write_text('[[rules]]\nmodel = "sora/*"\nper_clip_usd = 3.5\n')
+    shop.start(shop.environ)
+    who = customer(shop, "ada")
+    give(shop, who, 400)
+    page = signed_in(shop, who).get("/new").text
+    assert 'value="sora/sora-2"' in page
+    assert "$3.50 a clip (720p)" in page
+    assert ask(shop, who, "/api/generate-video", CLIP).json["credits"] == 350
+
+
 def test_a_batch_is_admitted_with_credits_for_all_of_it_or_not_at_all(shop: WebHarness) -> None:
     who = customer(shop, "ada")
     give(shop, who, 41)
     batch = {"items": [CLIP, CLIP]}
-    assert ask(shop, who, "/api/batches", {**batch, "dry_run": True}).json["quote_usd"] == 0.42
+    rehearsed = ask(shop, who, "/api/batches", {**batch, "dry_run": True}).json
+    assert [rehearsed[name] for name in ("quote_usd", "price_usd", "credits", "enough", "ok")] == [
+        *(0.42, 0.42, 42, False, False),
+    ]
+    assert [one["field"] for one in rehearsed["problems"]] == ["credits"]
+    ours = shop.post("/api/batches", {**batch, "dry_run": True}).json
+    assert (ours["quote_usd"], ours["price_usd"], ours["enough"], ours["ok"]) == (0.8, None, None, True)
     refused = ask(shop, who, "/api/batches", batch)
     assert (refused.status_code, refused.json["required_credits"], shop.runs()) == (402, 42, [])
     give(shop, who, 1, "INV-2")

@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 
 from pipelines.domain.customers.notices import USUAL, NoticeType
 from pipelines.domain.lifecycle import RunStatus
+from pipelines.domain.records import LotKind
 from pipelines.domain.state.sealed_address import SealedAddress
 from pipelines.ports import Message, SendOutcome
 from pipelines.sandbox.app import Sandbox
@@ -24,6 +25,7 @@ from pipelines.security.secret_keys import SecretKeys
 from pipelines.settings import Origin
 from pipelines.stages.decisions import control
 from pipelines.stages.notices.send import Notifier
+from pipelines.stages.spending import credit_lots
 from pipelines.webhook_sender import WebhookSender
 from tests.web.two_accounts import customer
 from tests.web.web_fixtures import BEARER, OUTSIDE, WebHarness
@@ -102,6 +104,25 @@ def test_a_message_arrives_signed_and_both_secrets_count_while_they_change(shop:
     shown = json.dumps([shop.get("/api/webhooks").json, listed])
     assert "whsec_" not in shown
     assert "token=abc" not in shown
+
+
+def test_a_customer_is_told_the_price_of_a_run_and_the_operator_of_none(shop: WebHarness, sandbox: Sandbox) -> None:
+    ada = customer(shop, "ada")
+    with shop.store.write() as tx:
+        credit_lots.grant(tx, 0.0, ada.account_id, 1_000_000, kind=LotKind.PAID, source="INV-1", expires_at=None)
+    address = {"url": f"{sandbox.url}/hooks/ok"}
+    made: Any = shop.client.post("/api/webhooks", json=address, headers=ada.headers).json
+    ours = add(shop, address["url"])
+    body = {"prompt": "A fox at dawn.", "model": "local/animatic"}
+    sold: Any = shop.client.post("/api/generate-video", json=body, headers=ada.headers).json
+    shop.change("runs", sold["run_id"], price_micro=210_000)
+    control.cancel(shop.services, sold["run_id"], "ada")
+    control.cancel(shop.services, unsold := ordered(shop), "ann")
+    send(shop)
+    first, last = (verified(made["secret"], one)["data"] for one in received(sandbox, sold["run_id"]))
+    assert [(one["price_usd"], one["credits"]) for one in (first, last)] == [(0.0, 0.0), (0.21, 21.0)]
+    (*_, free) = (verified(ours["secret"], one)["data"] for one in received(sandbox, unsold))
+    assert (free["price_usd"], free["credits"]) == (None, None)
 
 
 def test_the_address_of_an_order_hears_how_it_ended(shop: WebHarness, sandbox: Sandbox) -> None:

@@ -124,6 +124,8 @@ class Facts:
     counts: Mapping[str, int] = field(default_factory=dict)
     """Of a batch: how many of its runs came to each end."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    price_micro: int | None = None
+    """What the account of a run is charged for it at most; None where nothing is."""
     progress: float | None = None
     films: tuple[FilmLink, ...] = ()
     error: str | None = None

@@ -158,6 +158,7 @@ def _facts(tx: Tx, now: float, run: Run) -> Facts:
         custom_id=run.custom_id,
         batch_id=run.batch_id,
         metadata=run.metadata or {},
+        price_micro=run.price_micro,
         films=films,
         error=run.error[:LONGEST_ERROR] if run.error else None,
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
 from pipelines.domain.customers.notices import OF_CREDITS, EndpointFormat, FilmLink, Notice, NoticeType
+from pipelines.domain.money import dollars
 from pipelines.domain.state.open_json import JsonObject
 from pipelines.domain.times import iso
 from pipelines.stages.kernel.services import Services
@@ -48,6 +49,8 @@ class RunData(TypedDict):
     custom_id: str | None
     batch_id: str | None
     metadata: dict[str, str]
+    price_usd: float | None
+    credits: float | None
     videos: list[Film]
     status_url: str
     error: str | None
@@ -123,6 +126,8 @@ def _data(services: Services, notice: Notice) -> Data:
         custom_id=facts.custom_id,
         batch_id=facts.batch_id,
         metadata=dict(facts.metadata),
+        price_usd=None if facts.price_micro is None else dollars(facts.price_micro),
+        credits=None if facts.price_micro is None else _credits(services, facts.price_micro),
         videos=[_film(services, one) for one in facts.films],
         status_url=f"{services.policy.public_url}/api/runs/{facts.run_id}",
         error=facts.error,

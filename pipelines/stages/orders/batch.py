@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipelines.domain.customers.batches import Batch, ItemProblem
-from pipelines.domain.errors import InvalidOrder, NotFound, OverBudget
+from pipelines.domain.errors import InvalidOrder, NotFound, OverBudget, Problem
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import STOPPED, TERMINAL
 from pipelines.domain.planning.plan import Plan
@@ -109,6 +109,23 @@ def start(services: Services, wanted: BatchRequest, *, key_id: str | None) -> Ba
         )
         tx.batches.add(batch)
     return batch
+
+
+def terms(services: Services, priced: Sequence[Priced]) -> tuple[credit_book.Terms | None, tuple[Problem, ...]]:
+    """What whoever asks would be charged for all of them (None where nothing is), and what stands against them together
+    beside that.
+    """
+    problems: tuple[Problem, ...] = ()
+    with services.store.read() as tx:
+        amount = charged(services, priced)
+        found = credit_book.terms(tx, services.clock.now(), services.prices, tx.account_id, amount)
+        try:
+            _within_projects(services, tx, priced)
+        except OverBudget as error:
+            problems = (Problem("project", error.marketer),)
+    if found is not None and found.refusal is not None:
+        problems += (Problem("credits", found.refusal.marketer),)
+    return found, problems
 
 
 def charged(services: Services, priced: Sequence[Priced]) -> int:

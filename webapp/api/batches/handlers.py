@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from flask import Response, g
 
 from pipelines.domain.customers.batches import Batch, ItemProblem
-from pipelines.domain.errors import InvalidOrder, Problem
+from pipelines.domain.errors import InvalidOrder, NotAllowed, Problem
 from pipelines.domain.keys import new_id
-from pipelines.domain.lifecycle import CANCELLABLE
+from pipelines.domain.lifecycle import CANCELLABLE, RunStatus
 from pipelines.domain.money import dollars
 from pipelines.domain.orders.field_labels import for_clip
 from pipelines.domain.records import Event
@@ -19,7 +20,6 @@ from pipelines.stages.decisions import control
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.orders import batch as batches
 from pipelines.stages.orders.batch import BatchRequest, Item, Priced
-from pipelines.stages.spending import credit_book
 from webapp import bodies
 from webapp.access import limits
 from webapp.access.rules import Owner
@@ -29,6 +29,7 @@ from webapp.api.batches.models import CLIP, FILM, BatchOrder, ClipItem, Envelope
 from webapp.api.decisions import RunAction
 from webapp.api.following import streams
 from webapp.api.following.streams import Changes
+from webapp.api.legacy.orders import of_either
 from webapp.api.notices import addresses
 from webapp.api.operations import Reply, operation
 from webapp.api.queries import NewestQuery
@@ -64,12 +65,7 @@ def create_batch(body: Envelope) -> Reply:
     problems += _as_ordered(items, refused)
     listed = tuple(_named(problems))
     if body.dry_run:
-        quote = sum(one.plan.quote_micro for one in found)
-        with services().store.read() as tx:
-            if credit_book.pays_in_credits(tx, services().prices, tx.account_id):
-                quote = batches.charged(services(), found)
-        estimate = models.BatchEstimate(ok=not listed, quote_usd=dollars(quote), problems=estimates.listed(listed))
-        return Reply(estimate)
+        return Reply(_rehearsed(found, listed))
     if listed and (body.on_error == "refuse" or not found):
         raise invalid_input(listed)
     started = _started(body, found, problems)
@@ -158,10 +154,23 @@ def _status(found: batches.BatchView, event: Event) -> dict[str, Any]:
 def cancel_batch(batch_id: str, body: RunAction) -> Reply:
     """Every run that is not over. What is paid for is kept. A dry run answers with the batch as it is."""
     found = batches.view(services(), batch_id)
-    for run in found.runs.values():
+    # Those that wait first: each that is being made and stops makes room for one of them.
+    for run in sorted(found.runs.values(), key=lambda one: one.status is not RunStatus.QUEUED):
         if run.status in CANCELLABLE and not body.dry_run:
-            control.cancel(services(), run.id, actor().name, press=g.get("press"))
+            # It may have come to its end meanwhile.
+            with suppress(NotAllowed):
+                control.cancel(services(), run.id, actor().name, press=g.get("press"))
     return Reply(_view(services(), batches.view(services(), batch_id)))
+
+
+def _rehearsed(found: Sequence[Priced], listed: Sequence[Problem]) -> models.BatchEstimate:
+    """What the orders that can be made come to, and what stands against all of them together."""
+    terms, problems = batches.terms(services(), found)
+    quote = sum(one.plan.quote_micro for one in found) if terms is None else terms.price_micro
+    wrong = (*listed, *problems)
+    return models.BatchEstimate(
+        ok=not wrong, quote_usd=dollars(quote), **estimates.terms_view(terms), problems=estimates.listed(wrong)
+    )
 
 
 def _started(body: Envelope, found: Sequence[Priced], problems: Sequence[ItemProblem]) -> Batch:
@@ -199,6 +208,7 @@ def _read(items: Sequence[dict[str, Any]]) -> tuple[list[Item], list[ItemProblem
 
 def _item(place: int, data: dict[str, Any]) -> Item:
     """Raises HttpProblem and InvalidOrder."""
+    data = of_either(data).data
     if data.get("dry_run"):
         raise HttpProblem(422, "", (Problem("dry_run", "is said of the batch, not of one order in it."),))
     if data.get("for", CLIP if "prompt" in data else FILM) == CLIP:

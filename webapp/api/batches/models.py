@@ -64,6 +64,9 @@ class BatchEstimate(Answer):
 
     ok: bool
     quote_usd: Annotated[float, Field(description="Of all orders that can be made.")]
+    price_usd: Annotated[float | None, Field(description="What is charged; null where nothing is paid in credits.")]
+    credits: Annotated[int | None, Field(description="The same in credits.")]
+    enough: Annotated[bool | None, Field(description="Whether so many credits are available now.")]
     problems: list[FieldProblem]
 
 

@@ -236,8 +236,12 @@ def _label(quoted: Quoted) -> str:
 
 def _models() -> list[ModelView]:
     """Those that can be chosen: the default first, then the cheapest."""
-    usable = [model for model in catalogue().models if model.configured and (model.free or model.price_usd_per_second)]
-    return sorted(
-        usable,
-        key=lambda model: (not model.default, min(model.price_usd_per_second.values(), default=0.0), model.label),
-    )
+    usable = [model for model in catalogue().models if model.configured and (model.free or _prices(model))]
+    return sorted(usable, key=lambda model: (not model.default, min(_prices(model), default=0.0), model.label))
+
+
+def _prices(model: ModelView) -> list[float]:
+    """Of a second of a clip of its usual length, in each resolution, in dollars."""
+    seconds, clips = model.price_usd_per_second, model.price_usd_per_clip
+    names = dict.fromkeys((*seconds, *clips))
+    return [seconds.get(name, 0.0) + clips.get(name, 0.0) / model.default_seconds for name in names]
