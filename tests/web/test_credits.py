@@ -169,6 +169,26 @@ def test_too_little_is_402_with_all_that_a_program_needs(shop: WebHarness) -> No
     assert (capped.status_code, capped.json["code"], "$" in capped.json["detail"]) == (402, "over_budget", False)
 
 
+def test_a_limit_below_the_balance_answers_the_order_with_402(shop: WebHarness) -> None:
+    """Of the key or of the account, for a day: an order that could not go on is not begun. A clip costs $0.40."""
+    who = customer(shop, "ada")
+    give(shop, who, 100)
+    for table, row in (("keys", who.key_id), ("accounts", who.account_id)):
+        shop.change(table, row, day_cap_micro=500_000)
+        assert ask(shop, who, "/api/batches", {"items": [CLIP, CLIP], "dry_run": True}).json["ok"] is False
+        for path, body in (("/api/batches", {"items": [CLIP, CLIP]}), ("/api/generate-video", {**CLIP, "seconds": 8})):
+            refused = ask(shop, who, path, body)
+            assert (refused.status_code, refused.json["code"], "$" in refused.json["detail"]) == (
+                402,
+                "over_budget",
+                False,
+            )
+        assert (shop.runs(), ask(shop, who, "/api/credits").json["reserved_credits"]) == ([], 0.0)
+        shop.change(table, row, day_cap_micro=None)
+    shop.change("keys", who.key_id, day_cap_micro=400_000)
+    assert ask(shop, who, "/api/generate-video", CLIP).status_code == 202
+
+
 def test_without_credits_only_what_costs_nothing_can_be_ordered_as_the_page_says(shop: WebHarness) -> None:
     who = customer(shop, "ada")
     page = signed_in(shop, who).get("/account").text

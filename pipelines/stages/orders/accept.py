@@ -139,6 +139,8 @@ def begin(
         # Of a row it is said in the row, by whoever reads it.
         usage.must_have_room(services, tx, tx.account_id)
         _within_project(services, tx, request.order, plan)
+        if plan is not None and (refused := caps.over_own(tx, now, services.prices, key_id, plan.quote_micro)):
+            raise OverBudget(marketer=refused)
     return found or add_run(services, tx, request, plan, key_id, now)
 
 

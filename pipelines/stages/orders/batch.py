@@ -93,6 +93,7 @@ def start(services: Services, wanted: BatchRequest, *, key_id: str | None) -> Ba
             return known
         usage.must_have_room(services, tx, tx.account_id)
         _within_projects(services, tx, wanted.priced)
+        _within_own(services, tx, wanted.priced, key_id)
         credit_book.must_reach(tx, now, services.prices, tx.account_id, charged(services, wanted.priced))
         for one in wanted.priced:
             request = replace(one.item.request, batch_id=wanted.batch_id, paced=True)
@@ -111,7 +112,16 @@ def start(services: Services, wanted: BatchRequest, *, key_id: str | None) -> Ba
     return batch
 
 
-def terms(services: Services, priced: Sequence[Priced]) -> tuple[credit_book.Terms | None, tuple[Problem, ...]]:
+def _within_own(services: Services, tx: Tx, priced: Sequence[Priced], key_id: str | None) -> None:
+    """Raises OverBudget where the limits of the account or its key do not reach for all orders."""
+    total = sum(one.plan.quote_micro for one in priced)
+    if refused := caps.over_own(tx, services.clock.now(), services.prices, key_id, total):
+        raise OverBudget(marketer=refused)
+
+
+def terms(
+    services: Services, priced: Sequence[Priced], key_id: str | None
+) -> tuple[credit_book.Terms | None, tuple[Problem, ...]]:
     """What whoever asks would be charged for all of them (None where nothing is), and what stands against them together
     beside that.
     """
@@ -123,6 +133,10 @@ def terms(services: Services, priced: Sequence[Priced]) -> tuple[credit_book.Ter
             _within_projects(services, tx, priced)
         except OverBudget as error:
             problems = (Problem("project", error.marketer),)
+        try:
+            _within_own(services, tx, priced, key_id)
+        except OverBudget as error:
+            problems += (Problem("max_cost_usd", error.marketer),)
     if found is not None and found.refusal is not None:
         problems += (Problem("credits", found.refusal.marketer),)
     return found, problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pipelines.domain.errors import OverBudget
+from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.money import DEPLOYMENT, show, show_enough, subject
 from pipelines.domain.planning.price_list import PriceList
 from pipelines.domain.policy import Policy
@@ -135,9 +136,22 @@ def over_project(tx: Tx, prices: PriceList, project_id: str, amount: int) -> str
     """Why a project's budget does not reach for `amount`; None where it does. Only a person can change that, so it need
     not be found out later. Whoever orders and pays in credits learns no figure of it.
     """
-    sold = credit_book.pays_in_credits(tx, prices, tx.account_id)
-    over = (cap for cap in _cap_of_project(tx, project_id) if cap.used + amount > cap.limit)
-    return next((replace(cap, sold=cap.sold or sold).refusal(amount) for cap in over), None)
+    return _first_over(tx, prices, _cap_of_project(tx, project_id), amount)
+
+
+def over_own(tx: Tx, now: float, prices: PriceList, key_id: str | None, amount: int) -> str | None:
+    """Why the limits of the account that orders and of its key do not reach for `amount` today; None where they do."""
+    run = Run(id="run_ordered", status=RunStatus.QUEUED, source="rest", account_id=tx.account_id, key_id=key_id)
+    day = utc_day(now)
+    return _first_over(tx, prices, _caps_of_account(tx, run, 0, day) + _cap_of_key(tx, run, day), amount)
+
+
+def _first_over(tx: Tx, prices: PriceList, caps: list[Cap], amount: int) -> str | None:
+    over = next((cap for cap in caps if cap.used + amount > cap.limit), None)
+    if over is None:
+        return None
+    sold = over.sold or credit_book.pays_in_credits(tx, prices, tx.account_id)
+    return replace(over, sold=sold).refusal(amount)
 
 
 def used_up(tx: Tx, base_id: str, day: str) -> str | None:

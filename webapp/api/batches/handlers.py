@@ -165,7 +165,7 @@ def cancel_batch(batch_id: str, body: RunAction) -> Reply:
 
 def _rehearsed(found: Sequence[Priced], listed: Sequence[Problem]) -> models.BatchEstimate:
     """What the orders that can be made come to, and what stands against all of them together."""
-    terms, problems = batches.terms(services(), found)
+    terms, problems = batches.terms(services(), found, actor().key_id)
     quote = sum(one.plan.quote_micro for one in found) if terms is None else terms.price_micro
     wrong = (*listed, *problems)
     return models.BatchEstimate(
