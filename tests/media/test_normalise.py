@@ -12,7 +12,8 @@ import pytest
 
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import ClipWork, Fit
-from pipelines.media.clips.prepared_clip import open_prepared_clip
+from pipelines.media.audio.mix import packets_of
+from pipelines.media.clips.prepared_clip import inspect, open_prepared_clip
 from pipelines.media.clips.probe import deviations
 from pipelines.media.editor import MediaEditor
 from pipelines.media.normalise.normalise import encode_clip
@@ -184,6 +185,21 @@ def test_sound_that_deviates_is_mended_without_touching_the_picture(
     assert deviations(piece.path, shots.target()) == ()
     assert shots.frame_hashes(piece.path) == shots.frame_hashes(source)
     assert abs(len(shots.sound(piece.path)) / 48_000 - 2) < 0.03
+
+
+def test_sound_with_nothing_wrong_stays_packet_for_packet_beside_new_pictures(prepare: Prepare, tmp_path: Path) -> None:
+    """Unless it has to end sooner, or has another level."""
+
+    def packets(path: Path) -> list[bytes]:
+        piece = inspect(path).piece
+        assert piece is not None
+        return list(packets_of(piece))
+
+    source = odd_fps(tmp_path / "s.mp4")
+    own = packets(source)
+    assert packets(prepare(source).path) == own
+    assert len(packets(prepare(source, trim_s=1.5).path)) <= 72
+    assert packets(prepare(source, target=shots.target(lufs=-23.0)).path) != own
 
 
 @pytest.mark.parametrize("lufs", [None, -16.0])

@@ -20,7 +20,7 @@ from pipelines.media.normalise.normalise import encode_clip
 Fades = tuple[float, float]
 """Seconds of the transitions at both ends of a piece."""
 
-_RECIPE = "1"
+_RECIPE = "2"
 """Part of every name: raise it when pieces would come out differently."""
 
 

@@ -18,9 +18,10 @@ from pipelines.media.audio.loudness import Loudness, gain_db, measure_loudness
 from pipelines.media.audio.voice import CEILING, fit, lay_over
 from pipelines.media.clips.filters import Source, chain, read_source
 from pipelines.media.clips.frames import DEMUXERS
-from pipelines.media.clips.prepared_clip import inspect, skipped
+from pipelines.media.clips.prepared_clip import inspect, skipped, sound_ends
 from pipelines.media.clips.probe import deviations, probe
 from pipelines.media.ffmpeg import encode
+from pipelines.media.mp4.aac import PACKET
 from pipelines.media.mp4.reader import sniff
 from pipelines.media.normalise.overlay import has_room_for, paint_karaoke, paint_overlay, paint_spoken
 from pipelines.media.text.fonts import Weight, face_of
@@ -29,6 +30,9 @@ from pipelines.media.text.shaping import settable
 
 _PAINTED_OVER = re.compile("corrupt decoded frame|Error submitting packet to decoder|Invalid NAL unit size")
 """What ffmpeg says, at its level "warning", of a picture that its decoder had to invent in part or leave out."""
+
+_MOST_LEFT = 12
+"""Packets of sound (a quarter of a second) that may be left when the pictures are over; no film has them."""
 
 _NARRATED = "the narrator was laid over its sound"
 ABOUT_SOUND = "sound"
@@ -205,7 +209,7 @@ def _encoded(plan: _Plan, temporary: Path) -> _Plan:
         _encode_sound(plan, _tracks(plan), temporary)
         if not deviations(temporary, plan.work.target):
             return plan
-    plan = _encode_all(plan, temporary)
+    plan = _encode_all(plan, temporary, keeps_sound=True)
     _accept(temporary, plan.work.target)
     return plan
 
@@ -253,8 +257,24 @@ def _encode_sound(plan: _Plan, tracks: _Tracks, dest: Path) -> None:
     )
 
 
-def _encode_all(plan: _Plan, dest: Path) -> _Plan:
-    """One encode for everything: size, rate, colours, trim, caption, logo, level. Returns what was done."""
+def _sound_stays(plan: _Plan, source: Source) -> bool:
+    """Whether the clip's packets of sound can stand beside its new pictures as they are: nothing is wrong with them,
+    and they begin and end with the pictures.
+    """
+    if plan.sound or source.sound is None or source.skipped or sniff(plan.work.source) != "mp4":
+        return False
+    piece = inspect(plan.work.source, thorough=False).piece
+    if piece is None or piece.sound is None or piece.lead:
+        return False
+    longer = (sound_ends(piece) - plan.seconds) * piece.sound.rate
+    return -PACKET <= longer <= _MOST_LEFT * PACKET
+
+
+def _encode_all(plan: _Plan, dest: Path, *, keeps_sound: bool = False) -> _Plan:
+    """One encode for everything: size, rate, colours, trim, caption, logo, level. Returns what was done.
+
+    Where it `keeps_sound`, sound with nothing wrong is copied.
+    """
     work, target = plan.work, plan.work.target
     source = _begun(plan.source or _source(work), work.trim_s)
     plan = _shown(plan, source)
@@ -262,10 +282,14 @@ def _encode_all(plan: _Plan, dest: Path) -> _Plan:
         over = _painted(plan, Path(folder))
         overlaid = bool(over)
         silence, pad = _sound_input(source.sound, index=2 if overlaid else 1, narrated=plan.narrated)
-        graph = f"{chain(source, target, with_overlay=overlaid)};{pad}{_sound_filter(plan, source.skipped)}[sound]"
+        graph = chain(source, target, with_overlay=overlaid)
+        sound = ["-map", f"0:a:{source.sound}", "-c:a", "copy"]
+        if not (keeps_sound and _sound_stays(plan, source)):
+            graph = f"{graph};{pad}{_sound_filter(plan, source.skipped)}[sound]"
+            sound = ["-map", "[sound]", *encode.audio_encoder()]
         said = encode.ffmpeg(
             *("-v", "warning", *source.input_options, "-i", str(work.source), *over, *silence),
-            *("-filter_complex", graph, "-map", "[picture]", "-map", "[sound]", "-frames:v", str(plan.frames)),
+            *("-filter_complex", graph, "-map", "[picture]", *sound, "-frames:v", str(plan.frames)),
             *("-r", encode.rate(target.fps), *encode.video_encoder(target)),
             *encode.keyframes(
                 plan.frames,
@@ -273,7 +297,7 @@ def _encode_all(plan: _Plan, dest: Path) -> _Plan:
                 work.fade_in_s or encode.DEFAULT_FADE_S,
                 work.fade_out_s or encode.DEFAULT_FADE_S,
             ),
-            *(*encode.audio_encoder(), *encode.container(), str(dest)),
+            *(*encode.container(), str(dest)),
         )
     damage = ["damaged pictures in it were painted over"] if _PAINTED_OVER.search(said) else []
     return replace(plan, picture=(*plan.picture, *damage))
