@@ -18,7 +18,7 @@ from pipelines.stages.base_rows import outbox
 from pipelines.stages.decisions import control, regenerate
 from pipelines.stages.delivery import restore
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import ROW
+from pipelines.stages.kernel.transitions import ROW, found_run
 from pipelines.stages.orders import accept, schedule
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def _generate(services: Services, base_id: str, row: AirtableRow) -> str:
     started = accept.start(services, request)
     if started.existing:
         schedule.reschedule(services, started.run_id, row.scheduled_for)
-        control.go_on(services, started.run_id, ROW)
+        control.go_on(services, started.run_id, ROW, row)
     return started.run_id
 
 
@@ -104,6 +104,7 @@ def _approve(services: Services, base_id: str, row: AirtableRow) -> str:
     run = last_run(services, base_id, row.record_id)
     # Ticked once more than needed: what was approved is approved.
     if run.status is RunStatus.NEEDS_APPROVAL or run.approval != "given":
+        control.take_max_cost(services, run.id, row)
         control.approve(services, run.id, ROW)
     return run.id
 
@@ -128,6 +129,7 @@ def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | N
         if found is None:
             raise NotAllowed(marketer="This scene was never made: tick Generate in its row of Videos.")
         changes, cells = scene_changes.changes_of(services, base_id, row, found)
+        _take_max_cost(services, base_id, found.run_id)
         regenerate.regenerate(services, found.run_id, found.number, changes, ROW, row=cells)
     except InvalidOrder as error:
         note[SceneField.ERROR.value] = shorten(InvalidOrder(for_scene_row(error.problems)).marketer)
@@ -137,6 +139,15 @@ def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | N
     with services.store.write() as tx:
         outbox.put(tx, now, base_id=base_id, table=table, record_id=row.record_id, fields=note, urgent=True)
     return found.run_id if found else None
+
+
+def _take_max_cost(services: Services, base_id: str, run_id: str) -> None:
+    """As the row of the video says it at this moment, which nobody has read for a box in the row of a scene."""
+    with services.store.read() as tx:
+        run = found_run(tx, run_id)
+    if run.record_id is not None:
+        row = services.airtable.row(base_id, run.table or AirtableTable.VIDEOS, run.record_id)
+        control.take_max_cost(services, run.id, row)
 
 
 def scene_of(services: Services, base_id: str, record_id: str, key: str | None) -> Scene | None:

@@ -87,15 +87,15 @@ def _start(services: Services, base_id: str, row: AirtableRow, key_id: str | Non
         return None
     if started.existing:
         schedule.reschedule(services, started.run_id, row.scheduled_for)
-        _go_on(services, started.run_id)
+        _go_on(services, started.run_id, row)
     services.points.reach("queue.started", run=started.run_id)
     return started.run_id
 
 
-def _go_on(services: Services, run_id: str) -> None:
+def _go_on(services: Services, run_id: str, row: AirtableRow) -> None:
     """`Ready` on a row that has a run: it goes on if it has stopped, and its status is shown again in any case."""
     try:
-        control.go_on(services, run_id, ROW)
+        control.go_on(services, run_id, ROW, row)
     except (Permanent, TooMany) as error:
         logger.info("Ready of run %s: %s", run_id, error.operator)
         run_row.show_again(services, run_id, detail=error.marketer)

@@ -8,6 +8,7 @@ from pipelines.domain.errors import NotAllowed
 from pipelines.domain.lifecycle import (
     ACTIVE,
     CANCELLABLE,
+    MOVING,
     OPEN,
     RETRYABLE_RUNS,
     GenerationStatus,
@@ -15,7 +16,7 @@ from pipelines.domain.lifecycle import (
     SceneStatus,
 )
 from pipelines.domain.records import Run, Scene
-from pipelines.ports import Tx
+from pipelines.ports import AirtableRow, Tx
 from pipelines.stages.base_rows import next_action, outbox, run_row
 from pipelines.stages.commerce import accounts
 from pipelines.stages.decisions import scene_edits
@@ -135,7 +136,7 @@ def _must_have_its_turn(services: Services, tx: Tx, run: Run) -> None:
         raise refusal
 
 
-def go_on(services: Services, run_id: str, actor: str) -> None:
+def go_on(services: Services, run_id: str, actor: str, row: AirtableRow) -> None:
     """What `Generate` or `Ready` mean for a row that has a run: one that needs attention is retried, if that can help;
     any other is left alone. Raises NotAllowed with what helps instead, OverBudget and TooMany.
     """
@@ -146,7 +147,21 @@ def go_on(services: Services, run_id: str, actor: str) -> None:
         return
     if not way.goes_on:
         raise NotAllowed(marketer=way.value)
+    take_max_cost(services, run_id, row)
     retry(services, run_id, actor)
+
+
+def take_max_cost(services: Services, run_id: str, row: AirtableRow) -> None:
+    """A run that has stopped, and is told in the base to go on, may cost what its row's Max Cost says by now, more or
+    less. One that cannot be read changes nothing.
+    """
+    wish = row.order.max_cost_micro
+    with services.store.write() as tx:
+        run = found_run(tx, run_id, lock=True)
+        unread = wish is None and row.problems
+        if run.status in MOVING or run.order is None or run.order.max_cost_micro == wish or unread:
+            return
+        tx.runs.change(run.id, order=replace(run.order, max_cost_micro=wish))
 
 
 def must_be_alone(tx: Tx, run: Run) -> None:

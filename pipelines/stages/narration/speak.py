@@ -76,7 +76,7 @@ def advance(services: Services, actor: Actor, purchase_id: str) -> None:
 
 def _end_voices(tx: Tx, actor: Actor, run: Run, away: Mapping[str, Retryable]) -> None:
     """The films are made without the voices that stay away; what other voices say in them is not touched."""
-    for one in _open_ones(tx, run.id):
+    for one in _open_ones(tx, run.id) if away else ():
         error = away.get(one.request.voice)
         if error is not None:
             purchases.end(tx, actor, run, one, WITHOUT_VOICE, error.operator, "")

@@ -64,7 +64,7 @@ def caps_of(tx: Tx, now: float, run: Run, policy: Policy, *, settings_read: bool
     wish = run.order.max_cost_micro if run.order else None
     # What is sold is held against it by its Price.
     if wish is not None and not sold:
-        caps.append(Cap("this row's Max Cost", wish, used, "Raise Max Cost, or ask for fewer or shorter scenes."))
+        caps.append(Cap("this row's Max Cost", wish, used, credit_book.more_room(run)))
     if run.ceiling_micro is not None and run.price_micro is None:
         advice = "Decide again in the row, for what it costs now."
         caps.append(Cap("what was agreed to", run.ceiling_micro, used, advice))
@@ -72,7 +72,8 @@ def caps_of(tx: Tx, now: float, run: Run, policy: Policy, *, settings_read: bool
     advice = "Try again tomorrow, or ask your operator (MAX_COST_PER_DAY_USD)."
     private, all_used = run.account_id is not None, tx.balance_of(DEPLOYMENT, day).used
     caps.append(Cap("today's budget", policy.day_cap_micro, all_used, advice, DEPLOYMENT, private))
-    own = _caps_of_account(tx, run, used, day) + _cap_of_key(tx, run, day) + _cap_of_project(tx, run.project_id)
+    own = _caps_of_account(tx, run, used, day) + _cap_of_key(tx, run, day)
+    own += _cap_of_project(tx, run.project_id, begun=run.status not in credit_book.NOT_BEGUN)
     own += cap_of_base(tx, run, day, settings_read=settings_read and not sold)
     return caps + [replace(cap, sold=sold) for cap in own]
 
@@ -102,12 +103,13 @@ def _cap_of_key(tx: Tx, run: Run, day: str) -> list[Cap]:
     return [Cap(f"the key {key.name}", key.day_cap_micro, used, advice, subject("key", key.id), private)]
 
 
-def _cap_of_project(tx: Tx, project_id: str | None) -> list[Cap]:
+def _cap_of_project(tx: Tx, project_id: str | None, *, begun: bool = False) -> list[Cap]:
     project = tx.projects.get(project_id) if project_id else None
     if project is None or project.budget_micro is None:
         return []
     mine = subject("project", project.id)
-    advice = f"Ask whoever runs this service to raise it, or name another Project than {project.name}."
+    other = "" if begun else f", or name another Project than {project.name}"
+    advice = f"Ask whoever runs this service to raise it{other}."
     used = tx.balance_of(mine).total
     sold = credit_book.had_credits(tx, project.account_id)
     return [Cap("the project's budget", project.budget_micro, used, advice, mine, ever=True, sold=sold)]
@@ -118,11 +120,14 @@ def cap_of_base(tx: Tx, run: Run, day: str, *, settings_read: bool = True) -> li
 
 
 def _caps_of_base(tx: Tx, base: Base | None, day: str, *, settings_read: bool = True) -> list[Cap]:
-    wishes = (base.day_cap_micro, base.airtable_cap_micro if settings_read else None) if base else ()
-    limits = [cap for cap in wishes if cap is not None]
+    wish = base.airtable_cap_micro if base and settings_read else None
+    given = base.day_cap_micro if base else None
+    limits = [cap for cap in (given, wish) if cap is not None]
     if base is None or not limits:
         return []
     used, advice = tx.balance_of(subject("base", base.id), day).used, "Raise Day Budget in the Settings table."
+    if min(limits) == given:
+        advice = "Ask your operator to raise the Day Budget of the base, or go on tomorrow (UTC)."
     return [Cap("this base's Day Budget", min(limits), used, advice, subject("base", base.id))]
 
 
@@ -161,8 +166,9 @@ def used_up(tx: Tx, base_id: str, day: str) -> str | None:
         return credit_book.used_up(tx, base, day)
     for cap in _caps_of_base(tx, base, day):
         if cap.used >= cap.limit:
+            ask = cap.limit == base.day_cap_micro if base else False
             return (
                 f"Today's Day Budget of {show(cap.limit)} is used up: {show(cap.used)} is spent or set aside. "
-                "Raise it here, or go on tomorrow (UTC)."
+                f"{'Ask your operator to raise it' if ask else 'Raise it here'}, or go on tomorrow (UTC)."
             )
     return None

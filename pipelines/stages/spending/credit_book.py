@@ -127,7 +127,7 @@ def reserve(tx: Tx, now: float, run: Run, due: int, prices: PriceList) -> int | 
     price = whole(_exact(parts) + due, prices.credit_micro)
     wish = run.order.max_cost_micro if run.order else None
     if wish is not None and price > wish:
-        raise OverBudget(marketer=over_max_cost(price, wish))
+        raise OverBudget(marketer=over_max_cost(price, wish, more_room(run)))
     if run.price_micro is not None and run.ceiling_micro is not None and price > run.ceiling_micro:
         raise OverBudget(
             marketer=f"This comes to {show(price)} now, more than the {show(run.ceiling_micro)} that were agreed to. "
@@ -161,12 +161,28 @@ def set_aside(tx: Tx, run_id: str) -> int:
     return sum(part.reserved_micro for part in tx.reservations.find(run_id=run_id))
 
 
-def over_max_cost(price: int, wish: int) -> str:
+NOT_BEGUN = frozenset({RunStatus.QUEUED, RunStatus.WRITING})
+"""A run whose row is read once more when it goes on."""
+ASK_FOR_LESS = "Raise Max Cost, or ask for fewer or shorter scenes."
+
+
+def over_max_cost(price: int, wish: int, advice: str = ASK_FOR_LESS) -> str:
     """What a marketer reads whose order is above the Max Cost that it names."""
     return (
-        f"This needs {show_enough(price)}, but Max Cost leaves {show(wish)}. Raise Max Cost, or ask for fewer or "
-        f"shorter scenes. At least {show_enough(price)} would do."
+        f"This needs {show_enough(price)}, but Max Cost leaves {show(wish)}. {advice} "
+        f"At least {show_enough(price)} would do."
     )
+
+
+def more_room(run: Run) -> str:
+    """What helps a run that has reached its Max Cost. With scenes, only a tick in the base reads it anew."""
+    if run.status in NOT_BEGUN:
+        return ASK_FOR_LESS
+    if run.record_id is None:
+        return "Order the film again with a higher Max Cost: what stays as it is is not bought twice."
+    if run.status is RunStatus.NEEDS_APPROVAL:
+        return "Raise Max Cost in the row, then tick Approve there."
+    return "Raise Max Cost in the row, then tick Generate there, or Regenerate in the row of the scene."
 
 
 def must_fit_day_budget(tx: Tx, now: float, run: Run) -> None:

@@ -236,7 +236,10 @@ def test_the_day_budget_of_the_base_is_a_cap(harness: StageHarness) -> None:
     harness.airtable.add("Settings", Name="Reelgrid", **{"Day Budget": 0.5})
     record, run = harness.film(Prompt="A cat\nA dog")
     assert run.status is RunStatus.NEEDS_ATTENTION
-    assert "Day Budget" in harness.cells(record)["Error"]
+    assert "Raise Day Budget in the Settings table." in harness.cells(record)["Error"]
+    harness.services.base_tools.bases.connect(BASE, day_cap_micro=400_000)
+    record, _ = harness.film(Prompt="A cow\nA pig")
+    assert "Ask your operator to raise the Day Budget of the base" in harness.cells(record)["Error"]
 
 
 def test_a_base_is_looked_at_seldom_and_less_where_push_is_on(harness: StageHarness) -> None:

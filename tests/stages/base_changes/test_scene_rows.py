@@ -219,8 +219,22 @@ def test_a_length_that_was_emptied_once_is_not_emptied_at_every_tick(harness: St
 def test_a_clip_above_max_cost_is_refused_and_buys_nothing(harness: StageHarness) -> None:
     _, run = harness.film(Prompt="A cat\nA dog", Max_Cost=1.0)
     row = tick(harness, 2, Model="other/film", Seconds=8)
-    assert "Max Cost" in row["Error"]
+    assert "Raise Max Cost in the row, then tick Generate there, or Regenerate in the row of the scene." in row["Error"]
     assert (harness.bought, harness.held(), scene(harness, run, 2).take) == (["A cat", "A dog"], 0, 0)
+
+
+def test_the_max_cost_that_the_row_says_by_now_counts_for_a_scene_made_again(harness: StageHarness) -> None:
+    record, _ = harness.film(Prompt="A cat\nA dog", Max_Cost=1.0)
+    harness.airtable.edit("Videos", record, Max_Cost=2.0)
+    row = tick(harness, 2, Prompt="A wolf")
+    assert (harness.bought, "Error" in row) == (["A cat", "A dog", "A wolf"], False)
+    harness.airtable.edit("Videos", record, Max_Cost=1.3)
+    row = tick(harness, 2, Prompt="A bear")
+    assert "Max Cost leaves $0.10 of $1.30" in row["Error"]
+    harness.airtable.edit("Videos", record, Max_Cost=None)
+    row = tick(harness, 2, Prompt="A bear")
+    assert (harness.bought[2:], "Error" in row) == (["A wolf", "A bear"], False)
+    assert harness.balanced()
 
 
 def test_a_scene_is_stale_by_its_transition_and_not_by_what_the_page_ordered(harness: StageHarness) -> None:

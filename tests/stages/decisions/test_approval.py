@@ -13,6 +13,7 @@ from pipelines.domain.records import Run
 from pipelines.stages.decisions import control, dry_run, regenerate
 from pipelines.stages.delivery import flush
 from pipelines.stages.orders import accept
+from tests.stages.people_fixtures import look
 from tests.stages.stage_fixtures import STOPPED, StageHarness
 
 
@@ -107,8 +108,12 @@ def test_scenes_that_have_become_too_dear_wait_for_a_person(harness: StageHarnes
     control.approve(harness.services, run.id, "test")
     harness.settle()
     assert harness.cells(record)["Status"] == "Needs Approval"
+    assert "Raise Max Cost in the row, then tick Approve there." in harness.cells(record)["Error"]
     assert "At least $2.00 would do." in harness.cells(record)["Error"]
     assert harness.bought == []
+    harness.airtable.edit("Videos", record, Max_Cost=2, Approve=True)
+    look(harness)
+    assert harness.until(run.id, "done").status is RunStatus.DONE
 
 
 def test_approving_while_the_preview_is_being_made_is_not_forgotten(harness: StageHarness) -> None:
