@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 
 def create_app(services: Services | None = None, settings: Settings | None = None) -> Flask:
-    """The application on real settings, or on what a test hands in. Brings the database up to date."""
+    """The application on real settings, or on what a test hands in. Brings the database up to date. Where it cannot
+    serve, because of its settings or without its database, it says so in a sentence and ends the process.
+    """
     # Here, so that who asks for `webapp.server` alone loads none of it: gunicorn's first process only watches.
-    from webapp.application import make_app
+    from webapp.application import giving_up, make_app
 
-    return make_app(services, settings)
+    with giving_up():
+        return make_app(services, settings)

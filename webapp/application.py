@@ -11,8 +11,9 @@ from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
 from pipelines.bootstrap import secret_keys
+from pipelines.domain.errors import NotConfigured, Unavailable
 from pipelines.security.secret_keys import SecretKeys
-from pipelines.settings import Settings, SettingsError, load_settings
+from pipelines.settings import Settings, load_settings
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.recovery import after_restore
 from webapp import agents, concurrency, errors, health, media, metrics, pages, security, tracing
@@ -25,12 +26,14 @@ from webapp.webhooks import inbound, stripe
 
 SESSION = timedelta(hours=12)
 GIVE_UP = 3
-"""Gunicorn's exit code of a process that need not be started again: it would fail the same way."""
+"""Gunicorn's exit code of a process that need not be started again at once: it would fail the same way. Gunicorn ends
+with it, and whoever started that may try again.
+"""
 
 
 def make_app(services: Services | None, settings: Settings | None) -> Flask:
-    """As `webapp.create_app`."""
-    chosen = settings or _read()
+    """As `webapp.create_app`. Raises NotConfigured and Unavailable."""
+    chosen = settings or load_settings()
     core = services or _real(chosen)
     core.store.migrate()
     after_restore.before_answering(core)
@@ -57,26 +60,21 @@ def make_app(services: Services | None, settings: Settings | None) -> Flask:
     return app
 
 
-def _read() -> Settings:
-    with _giving_up():
-        return load_settings()
-
-
 def _real(settings: Settings) -> Services:
     # Imported here: whoever hands in services of their own needs none of the adapters.
     from pipelines.bootstrap import build_services, rq_hints
 
-    with _giving_up():
-        # Hints are never sent from here; /ready asks whether the broker answers. Who waits keeps no connection.
-        return build_services(settings, hints=rq_hints(settings), threads=max(8, settings.threads // 2))
+    # Hints are never sent from here; /ready asks whether the broker answers. Who waits keeps no connection.
+    return build_services(settings, hints=rq_hints(settings), threads=max(8, settings.threads // 2))
 
 
 @contextmanager
-def _giving_up() -> Iterator[None]:
+def giving_up() -> Iterator[None]:
+    """Ends the process with one sentence where it cannot serve."""
     try:
         yield
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
+    except (NotConfigured, Unavailable) as error:
+        sys.stderr.write(f"{error.operator}\n")
         sys.exit(GIVE_UP)
 
 

@@ -11,10 +11,11 @@ from types import FrameType
 
 from pipelines import preload
 from pipelines.bootstrap import broker_socket, broker_url, build_before_forks, make_store
+from pipelines.domain.errors import NotConfigured, Unavailable
 from pipelines.net import configure_logging
 from pipelines.ports import Store
 from pipelines.queueing import MEDIA_QUEUE, STEPS_QUEUE
-from pipelines.settings import Settings, SettingsError, load_settings
+from pipelines.settings import Settings, load_settings
 from pipelines.stages.kernel.services import Services
 from worker import broker, rq_worker, step
 from worker.demand import QUEUES, Demand, SignallingHints
@@ -82,14 +83,19 @@ def _pump(services: Services, demand: Demand, *, shared_broker: bool) -> None:
 
 
 def run() -> int:
-    """Settings, logging, work."""
+    """Settings, logging, work. What keeps it from beginning is said in a sentence: 2 for settings, and 1 for a database
+    that may be back when somebody starts it again.
+    """
     try:
         settings = load_settings()
         configure_logging(settings.log_level, settings.log_format)
         return main(settings)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
+    except NotConfigured as error:
+        sys.stderr.write(f"{error.operator}\n")
         return 2
+    except Unavailable as error:
+        sys.stderr.write(f"{error.operator}\n")
+        return 1
 
 
 if __name__ == "__main__":

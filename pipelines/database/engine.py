@@ -6,6 +6,7 @@ import random
 import select
 import sqlite3
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,9 @@ def make_engine(url: str, *, pooled: bool = True, threads: int = THREADS, patien
     options |= {} if pooled else NO_POOL
     database = address.database
     if database and database != ":memory:":
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
+        # Where that cannot be, whoever connects is told that it cannot be opened.
+        with suppress(OSError):
+            Path(database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000}, **options)
     event.listen(engine, "connect", _tune_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -412,7 +412,12 @@ class SqlStore:
     def migrate(self) -> None:
         engine = make_engine(self._direct_url or self.url, pooled=False, patient=True)
         try:
-            schema.migrate(engine)
+            with _translated():
+                schema.migrate(engine)
+        except Unavailable as error:
+            setting = "DATABASE_DIRECT_URL" if self._direct_url else "DATABASE_URL"
+            told = f"{setting} leads to no usable {' '.join(error.operator.split())}"
+            raise Unavailable(f"{told}. Set it right, or start that server, then try again.") from error
         finally:
             engine.dispose()
 

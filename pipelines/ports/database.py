@@ -473,7 +473,9 @@ class Store(Protocol):
         """
 
     def migrate(self) -> None:
-        """Bring the schema up to date, under a lock. Safe from many processes at once."""
+        """Bring the schema up to date, under a lock. Safe from many processes at once. Raises NotConfigured where it is
+        too new for this code, and Unavailable, which names the setting, where there is no database.
+        """
 
     def check(self) -> None:
         """Raise Unavailable unless the database answers."""

@@ -25,6 +25,7 @@ from tools.stack import free_port, until
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 100.0
+AWAY = "postgresql://reelgrid:hunter2secret@127.0.0.1:1/reelgrid"
 pytestmark = pytest.mark.xdist_group("server")
 
 
@@ -163,6 +164,36 @@ def test_settings_that_cannot_be_used_are_listed_and_nothing_is_started(
     for name in named:
         assert name in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "url"),
+    [
+        ("gunicorn --config python:webapp.server webapp:create_app()", AWAY),
+        ("worker", AWAY),
+        ("worker", "sqlite:////proc/nowhere/films.db"),
+        ("flask doctor", AWAY),
+        ("flask runs list --json", AWAY),
+    ],
+)
+def test_without_its_database_a_process_ends_with_one_sentence(tmp_path: Path, command: str, url: str) -> None:
+    """Whoever runs it starts it again, or reads which setting it is."""
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "FLASK_APP": "webapp.cli:create_app()"}
+    environ |= {"VAR_DIR": str(tmp_path / "var"), "PORT": str(free_port()), "DATABASE_URL": url}
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    said = [line for line in done.stderr.splitlines() if "DATABASE_URL leads to no usable database: " in line]
+    assert (done.returncode != 0, len(said)) == (True, 1)
+    assert said[0].endswith(". Set it right, or start that server, then try again.")
+    for unwanted in ("Traceback", "hunter2secret", "No such command"):
+        assert unwanted not in done.stdout + done.stderr
 
 
 def test_where_public_url_is_loopback_only_loopback_is_bound_unless_everything_is_asked_for(
