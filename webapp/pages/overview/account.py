@@ -22,6 +22,7 @@ from webapp.context import actor, services
 from webapp.pages.blueprint import bp
 from webapp.pages.filters import here
 from webapp.pages.forms import once
+from webapp.pages.light import squeezed
 
 MOST_KEYS, MOST_ENDPOINTS, MOST_NOTICES, MOST_ENTRIES = 100, 20, 10, 20
 """So many of each are shown, the newest movements and messages; all of them are in the API."""
@@ -29,9 +30,11 @@ MOST_KEYS, MOST_ENDPOINTS, MOST_NOTICES, MOST_ENTRIES = 100, 20, 10, 20
 
 @bp.get("/account")
 @declares(Door.SESSION, Owner.ACCOUNT)
-def account_page() -> str:
-    """Whoever may not manage keys and webhooks sees the rest."""
-    return show_account()
+def account_page() -> Response:
+    """Whoever may not manage keys and webhooks sees the rest. It shows no secret: of a webhook only where it leads, and
+    a key that was made just now is on a page of its own, which is not compressed.
+    """
+    return squeezed(show_account())
 
 
 def show_account(key_problems: Sequence[Problem] = ()) -> str:
