@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, wraps
@@ -65,7 +66,14 @@ USUAL = Path(__file__).with_name("usual_statements.json")
 
 P = ParamSpec("P")
 S = TypeVar("S")
-_LISTENERS: list[set[str]] = []
+
+
+class _Listeners(threading.local):
+    def __init__(self) -> None:
+        self.heard: list[set[str]] = []
+
+
+_LISTENERS = _Listeners()
 
 
 def _once(build: Callable[Concatenate[Table, P], S]) -> Callable[Concatenate[Table, P], S]:
@@ -74,7 +82,7 @@ def _once(build: Callable[Concatenate[Table, P], S]) -> Callable[Concatenate[Tab
 
     @wraps(build)
     def asked(table: Table, /, *args: P.args, **told: P.kwargs) -> S:
-        for heard in _LISTENERS:
+        for heard in _LISTENERS.heard:
             heard.add(json.dumps([build.__name__, table.name, args, told]))
         return built(table, *args, **told)
 
@@ -83,12 +91,12 @@ def _once(build: Callable[Concatenate[Table, P], S]) -> Callable[Concatenate[Tab
 
 @contextmanager
 def asked_for(heard: set[str]) -> Iterator[None]:
-    """While the block lasts, `heard` is told which statements are asked for, as `usual` reads them."""
-    _LISTENERS.append(heard)
+    """While the block lasts, `heard` is told which statements its thread asks for, as `usual` reads them."""
+    _LISTENERS.heard.append(heard)
     try:
         yield
     finally:
-        _LISTENERS.remove(heard)
+        _LISTENERS.heard.remove(heard)
 
 
 def usual(dialect: str) -> Iterator[tuple[Executable, dict[str, Any]]]:

@@ -12,6 +12,7 @@ import resource
 import struct
 import sys
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from pipelines.media.editor import MediaEditor
 from pipelines.ports import Accept, GenerationRequest, Job, Stored, anything
 from pipelines.stages.delivery import flush
 from pipelines.stages.generations import poll
+from pipelines.stages.kernel.leases import RENEW_S
 from pipelines.stages.orders import accept
 from pipelines.storage.files import FileStore
 from pipelines.testing import FixedClock, MemoryAirtable, ScriptedProvider, ScriptedProviders, make_services
@@ -79,9 +81,10 @@ that makes one of them grow shows in the diff of this page.
 
 <!-- tools/docs/inside/cost.py writes this page from a traced run: change the code, not the page. -->
 """
-TAIL = """Not in the table: while nothing is due, the pump looks at the database once a second for the whole deployment,
-whatever it makes, and reads a base's settings at most once a minute. A clip that is not as it was ordered is encoded
-again, which is one process more for it.
+TAIL = f"""Not in the table: while nothing is due, the pump looks at the database once a second for the whole
+deployment, whatever it makes, and reads a base's settings at most once a minute. A clip that is not as it was ordered
+is encoded again, which is one process more for it. A step that takes longer than {RENEW_S:g} seconds, as on a busy
+machine, renews its lease that often by one statement and one commit.
 
 A video is copied when it is put into storage: each clip as it came and, where something had to be changed, ready for
 the film, and the film's preview. The film itself is written once: storage on this machine's disk gives it a second
@@ -134,6 +137,12 @@ class _Counter:
     stage: str | None = None
     asked: set[str] = field(default_factory=set)
     """Which statements its steps asked for."""
+    thread: int = field(default_factory=threading.get_ident)
+
+    def asked_database(self, column: str) -> None:
+        """Count what a step asks of the database; how often a slow machine renews its lease is another thread's."""
+        if threading.get_ident() == self.thread:
+            self.add(column)
 
     def add(self, column: str, number: int = 1) -> None:
         """Count something of the present stage."""
@@ -241,8 +250,8 @@ def trace(scenes: int) -> _Counter:
         media = _CountingStore(Path(folder) / "media", counter)
         services = make_services(Path(folder), clock=clock, editor=MediaEditor(), providers=vendors, media=media)
         engine = cast("SqlStore", services.store).engine
-        event.listen(engine, "before_cursor_execute", lambda *_: counter.add(STATEMENTS))
-        event.listen(engine, "commit", lambda *_: counter.add(COMMITS))
+        event.listen(engine, "before_cursor_execute", lambda *_: counter.asked_database(STATEMENTS))
+        event.listen(engine, "commit", lambda *_: counter.asked_database(COMMITS))
         prompts = "\n".join(f"A kite over field {number}" for number in range(1, scenes + 1))
         airtable = cast("MemoryAirtable", services.airtable)
         record = airtable.add(AirtableTable.VIDEOS, Prompt=prompts, Clip_Seconds=SECONDS)
