@@ -295,7 +295,7 @@ class Stack:
         found: dict[str, Any] = self.sandbox("GET", f"/airtable/_control/person/{BASE}/{table}/{record_id}")["fields"]
         return found
 
-    def wait_run(self, run_id: str, *, patience_s: float = 120.0, stopped: bool = True) -> dict[str, Any]:
+    def wait_run(self, run_id: str, *, patience_s: float = 300.0, stopped: bool = True) -> dict[str, Any]:
         """Follow a run by long polls until it stops; its last view."""
         done = {"done", "failed", "cancelled", "needs_attention", *(() if stopped else ("needs_approval",))}
 
