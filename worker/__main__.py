@@ -24,9 +24,15 @@ from worker.supervisor import BROKER, Child, Supervisor
 
 
 def main(settings: Settings, build: step.Build | None = None) -> int:
-    """Bring the database up to date, load what is heavy, start everything. The exit code is 0 only if asked to stop."""
+    """Bring the database up to date, load what is heavy, start everything. The exit code is 0 only if asked to stop,
+    and 1 where there is no database: it may be back when somebody starts it again.
+    """
     store = make_store(settings, pooled=False)
-    store.migrate()
+    try:
+        store.migrate()
+    except Unavailable as error:
+        sys.stderr.write(f"{error.operator}\n")
+        return 1
     preload.load(settings)
     demand, make = Demand(), build or build_before_forks(settings)
 
@@ -83,9 +89,7 @@ def _pump(services: Services, demand: Demand, *, shared_broker: bool) -> None:
 
 
 def run() -> int:
-    """Settings, logging, work. What keeps it from beginning is said in a sentence: 2 for settings, and 1 for a database
-    that may be back when somebody starts it again.
-    """
+    """Settings, logging, work. Settings that keep it from beginning are said in a sentence, with 2."""
     try:
         settings = load_settings()
         configure_logging(settings.log_level, settings.log_format)
@@ -93,9 +97,6 @@ def run() -> int:
     except NotConfigured as error:
         sys.stderr.write(f"{error.operator}\n")
         return 2
-    except Unavailable as error:
-        sys.stderr.write(f"{error.operator}\n")
-        return 1
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from itertools import chain
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, select, text, update
+from sqlalchemy import Connection, Engine, Row, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
@@ -412,14 +412,19 @@ class SqlStore:
     def migrate(self) -> None:
         engine = make_engine(self._direct_url or self.url, pooled=False, patient=True)
         try:
-            with _translated():
-                schema.migrate(engine)
+            self._must_be_reached(engine)
+            schema.migrate(engine)
+        finally:
+            engine.dispose()
+
+    def _must_be_reached(self, engine: Engine) -> None:
+        try:
+            with _translated(), engine.connect():
+                pass
         except Unavailable as error:
             setting = "DATABASE_DIRECT_URL" if self._direct_url else "DATABASE_URL"
             told = f"{setting} leads to no usable {' '.join(error.operator.split())}"
             raise Unavailable(f"{told}. Set it right, or start that server, then try again.") from error
-        finally:
-            engine.dispose()
 
     def check(self) -> None:
         with _translated(), self._connection(single=True) as connection:

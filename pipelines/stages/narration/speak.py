@@ -12,7 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.domain.errors import Ambiguous, Busy, InvalidOrder, ReelgridError, Retryable, UnplayableMedia
+from pipelines.domain.errors import (
+    Ambiguous,
+    Busy,
+    InvalidOrder,
+    ReelgridError,
+    Retryable,
+    Unavailable,
+    UnplayableMedia,
+)
 from pipelines.domain.keys import storage_folder
 from pipelines.domain.languages import named
 from pipelines.domain.lifecycle import MOVING, OPEN_PURCHASE, GenerationStatus
@@ -38,6 +46,11 @@ ROOM_BYTES = 64 << 20
 """So much of the disk is free before a paid line is asked for: its answer, and its copy in a storage that is a disk."""
 TROUBLES = 4
 """So often a voice that is away is asked again; then the films that it speaks are made without it."""
+UNCHECKED = "nobody could check its words"
+
+
+class _Unchecked(Unavailable):
+    """Whoever checks prompts does not answer, so that the voice cannot be asked."""
 
 
 def advance(services: Services, actor: Actor, purchase_id: str) -> None:
@@ -67,7 +80,8 @@ def advance(services: Services, actor: Actor, purchase_id: str) -> None:
     with services.store.write() as tx:
         _end_voices(tx, actor, run, stay_away)
         wake_run(tx, run.id, services.clock.now())
-    for why in away.values() if not stay_away else ():
+    if away and not stay_away:
+        why = next(iter(away.values()))
         why.retry_after = None if why.retry_after is None else min(why.retry_after, PATIENCE_S)
         raise why
     # Where its own answer got lost it is still open, and is asked for again at once.
@@ -76,10 +90,13 @@ def advance(services: Services, actor: Actor, purchase_id: str) -> None:
 
 def _end_voices(tx: Tx, actor: Actor, run: Run, away: Mapping[str, Retryable]) -> None:
     """The films are made without the voices that stay away; what other voices say in them is not touched."""
-    for one in _open_ones(tx, run.id) if away else ():
+    if not away:
+        return
+    for one in _open_ones(tx, run.id):
         error = away.get(one.request.voice)
         if error is not None:
-            purchases.end(tx, actor, run, one, WITHOUT_VOICE, error.operator, "")
+            said = UNCHECKED if isinstance(error, _Unchecked) else f"the voice {one.request.voice} stayed away"
+            purchases.end(tx, actor, run, one, WITHOUT_VOICE, error.operator, said)
 
 
 def _open_ones(tx: Tx, run_id: str) -> list[Purchase]:
@@ -149,12 +166,12 @@ TERMS = purchases.Terms(
 )
 
 
-def _tell_away(tx: Tx, run: Run, bought: Purchase, _said: str) -> None:
+def _tell_away(tx: Tx, run: Run, bought: Purchase, said: str) -> None:
     """Once for each language, however many of its lines are missing."""
-    voice, film = bought.request.voice, "The film"
+    film = "The film"
     if run.known_plan.languages[1:]:
         film += f" in {named(bought.request.language)}"
-    told = f"{film} has no narrator, or not in every scene: the voice {voice} stayed away."
+    told = f"{film} has no narrator, or not in every scene: {said}."
     warn(tx, run, (f"{told} Start again later to have it spoken: only what is missing is bought.",))
 
 
@@ -204,6 +221,8 @@ def _say(
         with services.store.write() as tx:
             purchases.end(tx, actor, run, bought, TERMS, error.operator, error.problems[0].message)
         return None
+    except Unavailable as error:
+        return _Unchecked(error.operator, retry_after=error.retry_after)
     if bought.reserve_micro:
         scratch.must_have_room(services, ROOM_BYTES)
     intent_at = services.clock.now()

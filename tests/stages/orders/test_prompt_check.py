@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from pipelines.domain.errors import Unavailable
 from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.sandbox.app import Sandbox
@@ -82,6 +83,30 @@ def test_a_narration_that_is_worded_anew_is_asked_about_before_it_is_spoken(tmp_
     assert again.status is RunStatus.DONE
     assert [line.text for line in cast("ScriptedSpeech", harness.services.speech).said] == ["It runs."]
     assert "Scene 1 has no narrator. This is not filmed here because of “acme”." in " ".join(again.known_plan.warnings)
+    assert harness.balanced()
+
+
+class _Away(OperatorsCheck):
+    """Does not answer when it is asked about one spoken line."""
+
+    def __init__(self) -> None:
+        super().__init__((), None, None, [])
+
+    def objection(self, texts: Sequence[str]) -> str | None:
+        if tuple(texts) == ("It runs.",):
+            raise Unavailable("moderation: 503")
+        return super().objection(texts)
+
+
+def test_a_line_that_nobody_can_check_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    harness = StageHarness.build(tmp_path, prompt_check=_Away())
+    scenes = (SceneOrder(prompt="A fox", narration="It runs."),)
+    asked = Order(scenes=scenes, scene_count=1, voiceover=True, voice="acme/anna")
+    run = harness.until(accept.start(harness.services, StartRequest(source="rest", order=asked)).run_id, *STOPPED)
+    assert run.status is RunStatus.DONE
+    assert cast("ScriptedSpeech", harness.services.speech).said == []
+    told = " ".join(run.known_plan.warnings)
+    assert "The film has no narrator, or not in every scene: nobody could check its words." in told
     assert harness.balanced()
 
 
