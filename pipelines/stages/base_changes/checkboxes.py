@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from pipelines.domain.airtable.fields import AirtableTable, SceneField, VersionField, VideoField
 from pipelines.domain.airtable.values import Cell, Cells, shorten
-from pipelines.domain.errors import InvalidOrder, NotAllowed, Permanent, TooMany
+from pipelines.domain.errors import InvalidOrder, NotAllowed, Permanent, ReelgridError, Retryable, TooMany
 from pipelines.domain.lifecycle import MOVING, RunStatus
 from pipelines.domain.orders.field_labels import for_scene_row
 from pipelines.domain.records import Run, Scene
@@ -51,7 +51,7 @@ def act_on(services: Services, base_id: str, rows: Sequence[AirtableRow], scenes
             and not outbox.is_unsaid(tx, base_id, scene.record_id, SceneField.REGENERATE, AirtableTable.SCENES)
         ]
     runs = [act(services, base_id, row, tick) for row, tick in ticked]
-    runs += [_regenerate(services, base_id, scene) for scene in wanted]
+    runs += _regenerate_all(services, base_id, wanted)
     return [run for run in dict.fromkeys(runs) if run is not None]
 
 
@@ -104,8 +104,7 @@ def _approve(services: Services, base_id: str, row: AirtableRow) -> str:
     run = last_run(services, base_id, row.record_id)
     # Ticked once more than needed: what was approved is approved.
     if run.status is RunStatus.NEEDS_APPROVAL or run.approval != "given":
-        control.take_max_cost(services, run.id, row)
-        control.approve(services, run.id, ROW)
+        control.approve(services, run.id, ROW, row=row)
     return run.id
 
 
@@ -121,7 +120,49 @@ _ACTIONS: dict[str, Callable[[Services, str, AirtableRow], str]] = {
 }
 
 
-def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _VideoRows:
+    """Rows of videos as they are at this moment, which nobody has read for a box in the row of a scene: each is read
+    once, however many scenes of its film are ticked.
+    """
+
+    services: Services
+    base_id: str
+    read: dict[str, AirtableRow | ReelgridError] = field(default_factory=dict)
+
+    def of_run(self, run_id: str) -> AirtableRow | None:
+        """None for a run without a row. Raises, each time, what reading it has raised."""
+        with self.services.store.read() as tx:
+            run = found_run(tx, run_id)
+        if run.record_id is None:
+            return None
+        if run.record_id not in self.read:
+            try:
+                row = self.services.airtable.row(self.base_id, run.table or AirtableTable.VIDEOS, run.record_id)
+                self.read[run.record_id] = row
+            except ReelgridError as error:
+                self.read[run.record_id] = error
+        found = self.read[run.record_id]
+        if isinstance(found, ReelgridError):
+            raise found
+        return found
+
+
+def _regenerate_all(services: Services, base_id: str, rows: Sequence[AirtableScene]) -> list[str | None]:
+    """What cannot be done right now keeps its tick and stops no other; then it is raised."""
+    videos, runs = _VideoRows(services, base_id), []
+    later: Retryable | None = None
+    for row in rows:
+        try:
+            runs.append(_regenerate(services, base_id, row, videos))
+        except Retryable as error:
+            later = later or error
+    if later is not None:
+        raise later
+    return runs
+
+
+def _regenerate(services: Services, base_id: str, row: AirtableScene, videos: _VideoRows) -> str | None:
     """One new clip for the scene of the row, as the row says now."""
     note: Cells = {SceneField.REGENERATE.value: False}
     found = scene_of(services, base_id, row.record_id, row.key)
@@ -129,8 +170,8 @@ def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | N
         if found is None:
             raise NotAllowed(marketer="This scene was never made: tick Generate in its row of Videos.")
         changes, cells = scene_changes.changes_of(services, base_id, row, found)
-        _take_max_cost(services, base_id, found.run_id)
-        regenerate.regenerate(services, found.run_id, found.number, changes, ROW, row=cells)
+        video = videos.of_run(found.run_id)
+        regenerate.regenerate(services, found.run_id, found.number, changes, ROW, row=cells, video=video)
     except InvalidOrder as error:
         note[SceneField.ERROR.value] = shorten(InvalidOrder(for_scene_row(error.problems)).marketer)
     except (Permanent, TooMany) as error:
@@ -139,15 +180,6 @@ def _regenerate(services: Services, base_id: str, row: AirtableScene) -> str | N
     with services.store.write() as tx:
         outbox.put(tx, now, base_id=base_id, table=table, record_id=row.record_id, fields=note, urgent=True)
     return found.run_id if found else None
-
-
-def _take_max_cost(services: Services, base_id: str, run_id: str) -> None:
-    """As the row of the video says it at this moment, which nobody has read for a box in the row of a scene."""
-    with services.store.read() as tx:
-        run = found_run(tx, run_id)
-    if run.record_id is not None:
-        row = services.airtable.row(base_id, run.table or AirtableTable.VIDEOS, run.record_id)
-        control.take_max_cost(services, run.id, row)
 
 
 def scene_of(services: Services, base_id: str, record_id: str, key: str | None) -> Scene | None:

@@ -8,7 +8,6 @@ from pipelines.domain.errors import NotAllowed
 from pipelines.domain.lifecycle import (
     ACTIVE,
     CANCELLABLE,
-    MOVING,
     OPEN,
     RETRYABLE_RUNS,
     GenerationStatus,
@@ -45,10 +44,12 @@ def approve(
     edits: scene_edits.Edits | None = None,
     at_most_micro: int | None = None,
     press: str | None = None,
+    row: AirtableRow | None = None,
 ) -> Run:
     """Go on with the scenes as they are, or as `edits` change them, by number; for no more than `at_most_micro`, the
     price that was shown. Twice is once, and whatever came of it since where it is the same `press`, as of all that is
-    decided here. Raises NotAllowed, NotFound, InvalidOrder, OverBudget, TooMany.
+    decided here. `row`: as it is now, where it is decided there. Raises NotAllowed, NotFound, InvalidOrder, OverBudget,
+    TooMany.
     """
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
@@ -58,6 +59,7 @@ def approve(
             return run
         if run.status is _R.NEEDS_APPROVAL and run.approval != "given":
             accounts.must_be_active(tx, run.account_id)
+            run = with_max_cost(tx, run, row)
             if edits:
                 run = scene_edits.keep(services, tx, who, run, edits, at_most_micro)
             elif at_most_micro is not None:
@@ -108,13 +110,19 @@ def cancel_within(services: Services, tx: Tx, who: Actor, run: Run) -> Run:
     return run
 
 
-def retry(services: Services, run_id: str, actor: str, *, press: str | None = None) -> Run:
-    """Go on where it stopped: every paid clip is kept, only what is missing is bought. Raises OverBudget, TooMany."""
+def retry(
+    services: Services, run_id: str, actor: str, *, press: str | None = None, row: AirtableRow | None = None
+) -> Run:
+    """Go on where it stopped: every paid clip is kept, only what is missing is bought. `row`: as it is now, where that
+    is told there. Raises OverBudget, TooMany.
+    """
     who = Actor(actor, services.clock.now())
     with services.store.write() as tx:
         account_turn.serialise_of(tx, run_id)
         run = found_run(tx, run_id, lock=True)
-        return run if was_decided(tx, run.id, press) else retry_within(services, tx, who, run)
+        if was_decided(tx, run.id, press):
+            return run
+        return retry_within(services, tx, who, with_max_cost(tx, run, row))
 
 
 def retry_within(services: Services, tx: Tx, who: Actor, run: Run, ceiling_micro: int | None = None) -> Run:
@@ -147,21 +155,22 @@ def go_on(services: Services, run_id: str, actor: str, row: AirtableRow) -> None
         return
     if not way.goes_on:
         raise NotAllowed(marketer=way.value)
-    take_max_cost(services, run_id, row)
-    retry(services, run_id, actor)
+    retry(services, run_id, actor, row=row)
 
 
-def take_max_cost(services: Services, run_id: str, row: AirtableRow) -> None:
-    """A run that has stopped, and is told in the base to go on, may cost what its row's Max Cost says by now, more or
+def with_max_cost(tx: Tx, run: Run, row: AirtableRow | None) -> Run:
+    """A locked run that is told in the base to go on, which may cost what its row's Max Cost says by now, more or
     less. One that cannot be read changes nothing.
     """
-    wish = row.order.max_cost_micro
-    with services.store.write() as tx:
-        run = found_run(tx, run_id, lock=True)
-        unread = wish is None and row.problems
-        if run.status in MOVING or run.order is None or run.order.max_cost_micro == wish or unread:
-            return
-        tx.runs.change(run.id, order=replace(run.order, max_cost_micro=wish))
+    if row is None or run.order is None:
+        return run
+    wish, order = row.order.max_cost_micro, run.order
+    unread = wish is None and "max_cost_micro" in row.given
+    if unread or order.max_cost_micro == wish:
+        return run
+    order = replace(order, max_cost_micro=wish)
+    tx.runs.change(run.id, order=order)
+    return replace(run, order=order)
 
 
 def must_be_alone(tx: Tx, run: Run) -> None:
@@ -190,8 +199,9 @@ def resume(services: Services, tx: Tx, who: Actor, run: Run, ceiling_micro: int 
             tx, who, run, _R.QUEUED, detail="Trying again.", approval=None, turn=None, order=order, **again
         )
     elif run.approval == "asked":
-        run = transition_run(tx, who, run, _R.NEEDS_APPROVAL, **again)
-        hold_missing(services, tx, run, scenes, who.now)
+        # What is refused leaves it as it was, of which the refusal speaks.
+        former, run = run, transition_run(tx, who, run, _R.NEEDS_APPROVAL, **again)
+        hold_missing(services, tx, former, scenes, who.now)
     else:
         forgive(tx, scenes)
         hold_missing(services, tx, run, scenes, who.now)

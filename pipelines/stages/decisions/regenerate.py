@@ -15,10 +15,10 @@ from pipelines.domain.orders.order import SceneChanges, searchable
 from pipelines.domain.planning.plan import Plan, RowCells
 from pipelines.domain.records import Run, Scene
 from pipelines.domain.state.attempts import AttemptLevel
-from pipelines.ports import Tx
+from pipelines.ports import AirtableRow, Tx
 from pipelines.stages.base_rows import outbox, run_row, scene_rows
 from pipelines.stages.commerce import accounts
-from pipelines.stages.decisions.control import must_be_alone
+from pipelines.stages.decisions.control import must_be_alone, with_max_cost
 from pipelines.stages.generations.requests import must_be_quiet, settings_of, still_to_charge
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import (
@@ -46,10 +46,11 @@ def regenerate(
     at_most_micro: int | None = None,
     press: str | None = None,
     row: RowCells | None = None,
+    video: AirtableRow | None = None,
 ) -> Run:
     """One new clip for one scene, then a new cut; the others are reused. `changes`: see `regenerate_scene`. What would
     cost more than `at_most_micro`, the price that was shown, is not bought; nor anything twice for the same `press`.
-    `row`: what its row in the base says, where it is ordered there.
+    `row`: what its row in the base says, where it is ordered there, and `video` that of its film.
 
     Raises NotAllowed, NotFound, InvalidOrder, OverBudget, TooMany.
     """
@@ -61,6 +62,7 @@ def regenerate(
         if was_decided(tx, run.id, press):
             return run
         scene = _scene_to_make_again(services, tx, run, number)
+        run = with_max_cost(tx, run, video)
         plan = _order_again(services, tx, who, run, scene, changes, row)
         shown = regenerate_scene.shown_price(services, run, plan)
         if refused := regenerate_scene.too_dear(shown, at_most_micro):

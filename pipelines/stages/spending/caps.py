@@ -64,7 +64,8 @@ def caps_of(tx: Tx, now: float, run: Run, policy: Policy, *, settings_read: bool
     wish = run.order.max_cost_micro if run.order else None
     # What is sold is held against it by its Price.
     if wish is not None and not sold:
-        caps.append(Cap("this row's Max Cost", wish, used, credit_book.more_room(run)))
+        name = "this row's Max Cost" if run.record_id else "the order's Max Cost"
+        caps.append(Cap(name, wish, used, credit_book.more_room(run)))
     if run.ceiling_micro is not None and run.price_micro is None:
         advice = "Decide again in the row, for what it costs now."
         caps.append(Cap("what was agreed to", run.ceiling_micro, used, advice))

@@ -34,6 +34,9 @@ AUDIT = "credits-audit"
 BEHIND_S = 600.0
 REFUSED = "credits_refused"
 """The event of credits that did not reach for a run under way, for the metrics; `entity_id` is its status."""
+NOT_BEGUN = frozenset({RunStatus.QUEUED, RunStatus.WRITING})
+"""A run whose row is read once more when it goes on."""
+ASK_FOR_LESS = "Raise Max Cost, or ask for fewer or shorter scenes."
 _P = CreditPosting
 
 
@@ -161,11 +164,6 @@ def set_aside(tx: Tx, run_id: str) -> int:
     return sum(part.reserved_micro for part in tx.reservations.find(run_id=run_id))
 
 
-NOT_BEGUN = frozenset({RunStatus.QUEUED, RunStatus.WRITING})
-"""A run whose row is read once more when it goes on."""
-ASK_FOR_LESS = "Raise Max Cost, or ask for fewer or shorter scenes."
-
-
 def over_max_cost(price: int, wish: int, advice: str = ASK_FOR_LESS) -> str:
     """What a marketer reads whose order is above the Max Cost that it names."""
     return (
@@ -176,12 +174,15 @@ def over_max_cost(price: int, wish: int, advice: str = ASK_FOR_LESS) -> str:
 
 def more_room(run: Run) -> str:
     """What helps a run that has reached its Max Cost. With scenes, only a tick in the base reads it anew."""
-    if run.status in NOT_BEGUN:
-        return ASK_FOR_LESS
     if run.record_id is None:
         return "Order the film again with a higher Max Cost: what stays as it is is not bought twice."
+    if run.status in NOT_BEGUN:
+        return ASK_FOR_LESS
     if run.status is RunStatus.NEEDS_APPROVAL:
         return "Raise Max Cost in the row, then tick Approve there."
+    if run.status is RunStatus.DONE:
+        # Generate would begin a new run, without what was changed in the scene.
+        return "Raise Max Cost in the row, then tick Regenerate in the row of the scene."
     return "Raise Max Cost in the row, then tick Generate there, or Regenerate in the row of the scene."
 
 

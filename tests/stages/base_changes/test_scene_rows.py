@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from pipelines.domain.airtable.fields import AirtableTable
 from pipelines.domain.errors import Expired, Unavailable
 from pipelines.domain.footage import Transition
 from pipelines.domain.orders.order import SceneChanges
 from pipelines.domain.records import Run, Scene
+from pipelines.stages.base_changes import checkboxes
 from pipelines.stages.decisions import control, regenerate
+from pipelines.testing.airtable import BASE
 from tests.stages.people_fixtures import changed, look, pushed
 from tests.stages.stage_fixtures import STOPPED, StageHarness
 
@@ -219,7 +222,7 @@ def test_a_length_that_was_emptied_once_is_not_emptied_at_every_tick(harness: St
 def test_a_clip_above_max_cost_is_refused_and_buys_nothing(harness: StageHarness) -> None:
     _, run = harness.film(Prompt="A cat\nA dog", Max_Cost=1.0)
     row = tick(harness, 2, Model="other/film", Seconds=8)
-    assert "Raise Max Cost in the row, then tick Generate there, or Regenerate in the row of the scene." in row["Error"]
+    assert "Raise Max Cost in the row, then tick Regenerate in the row of the scene." in row["Error"]
     assert (harness.bought, harness.held(), scene(harness, run, 2).take) == (["A cat", "A dog"], 0, 0)
 
 
@@ -235,6 +238,44 @@ def test_the_max_cost_that_the_row_says_by_now_counts_for_a_scene_made_again(har
     row = tick(harness, 2, Prompt="A bear")
     assert (harness.bought[2:], "Error" in row) == (["A wolf", "A bear"], False)
     assert harness.balanced()
+
+
+def test_a_max_cost_that_was_emptied_counts_beside_a_cell_that_cannot_be_read(harness: StageHarness) -> None:
+    record, _ = harness.film(Prompt="A cat\nA dog", Max_Cost=1.0)
+    harness.airtable.edit("Videos", record, Max_Cost="lots", Clip_Seconds="soon")
+    assert "Max Cost leaves $0.20 of $1.00" in tick(harness, 2, Prompt="A wolf")["Error"]
+    harness.airtable.edit("Videos", record, Max_Cost=None)
+    row = tick(harness, 2, Prompt="A wolf")
+    assert (harness.bought[2:], "Error" in row) == (["A wolf"], False)
+
+
+def test_a_box_that_nothing_comes_of_changes_no_max_cost(harness: StageHarness) -> None:
+    record, run = harness.film(Prompt="A cat\nA dog", Max_Cost=1.3)
+    harness.airtable.edit("Videos", record, Max_Cost=0.1, Approve=True)
+    look(harness)
+    assert "There is nothing to approve." in harness.cells(record)["Status Detail"]
+    assert "Max Cost leaves $0.00 of $0.10" in tick(harness, 1, Prompt="A wolf")["Error"]
+    on_page(harness, run, 2, {"prompt": "A bear"})
+    assert harness.bought[2:] == ["A bear"]
+
+
+def test_the_row_of_a_video_is_read_once_for_all_its_boxes_and_holds_up_no_other(harness: StageHarness) -> None:
+    harness.film(Prompt="A cat\nA dog\nA cow")
+    wolf, pig, hen = harness.scene_ids()
+    for row, cells in ((wolf, {"Prompt": "A wolf"}), (pig, {"Seconds": "soon"}), (hen, {"Prompt": "A hen"})):
+        harness.airtable.edit("Scenes", row, Regenerate=True, **cells)
+    scenes = harness.airtable.ticked(BASE, {AirtableTable.SCENES})[1]
+    harness.airtable.calls.clear()
+    harness.airtable.away = True
+    with pytest.raises(Unavailable):
+        checkboxes.act_on(harness.services, BASE, [], scenes)
+    assert harness.calls("row") == 1
+    harness.airtable.away = False
+    harness.settle()
+    ticked = [harness.airtable.cells(row, "Scenes").get("Regenerate") for row in (wolf, pig, hen)]
+    assert (ticked, "Error" in harness.airtable.cells(pig, "Scenes")) == ([True, None, True], True)
+    look(harness)
+    assert harness.bought[3:] == ["A wolf"]
 
 
 def test_a_scene_is_stale_by_its_transition_and_not_by_what_the_page_ordered(harness: StageHarness) -> None:

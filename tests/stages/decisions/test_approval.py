@@ -116,6 +116,18 @@ def test_scenes_that_have_become_too_dear_wait_for_a_person(harness: StageHarnes
     assert harness.until(run.id, "done").status is RunStatus.DONE
 
 
+def test_a_preview_that_is_not_gone_on_with_is_told_what_helps_as_it_is(harness: StageHarness) -> None:
+    """A cancelled film that its Max Cost refuses waits for no approval."""
+    record, run = waiting(harness, **{"Max Cost": 1.2})
+    harness.airtable.edit("Scenes", harness.scene_ids()[0], Seconds=12)
+    harness.airtable.edit("Videos", record, Max_Cost=1.0, Approve=True)
+    look(harness)
+    control.cancel(harness.services, run.id, "test")
+    with pytest.raises(OverBudget, match="Raise Max Cost in the row, then tick Generate there"):
+        control.retry(harness.services, run.id, "test")
+    assert harness.run(run.id).status is RunStatus.CANCELLED
+
+
 def test_approving_while_the_preview_is_being_made_is_not_forgotten(harness: StageHarness) -> None:
     record = harness.row(Prompt="A cat")
     run = harness.trigger(record)
