@@ -173,10 +173,13 @@ def test_a_limit_below_the_balance_answers_the_order_with_402(shop: WebHarness) 
     """Of the key or of the account, for a day: an order that could not go on is not begun. A clip costs $0.40."""
     who = customer(shop, "ada")
     give(shop, who, 100)
+    shop.change("accounts", who.account_id, run_cap_micro=800_000)
     for table, row in (("keys", who.key_id), ("accounts", who.account_id)):
         shop.change(table, row, day_cap_micro=500_000)
         assert ask(shop, who, "/api/batches", {"items": [CLIP, CLIP], "dry_run": True}).json["ok"] is False
         for path, body in (("/api/batches", {"items": [CLIP, CLIP]}), ("/api/generate-video", {**CLIP, "seconds": 8})):
+            estimated = ask(shop, who, "/api/estimate", body) if path == "/api/generate-video" else None
+            assert estimated is None or [one["field"] for one in estimated.json["problems"]] == ["max_cost_usd"]
             refused = ask(shop, who, path, body)
             assert (refused.status_code, refused.json["code"], "$" in refused.json["detail"]) == (
                 402,
@@ -187,6 +190,9 @@ def test_a_limit_below_the_balance_answers_the_order_with_402(shop: WebHarness) 
         shop.change(table, row, day_cap_micro=None)
     shop.change("keys", who.key_id, day_cap_micro=400_000)
     assert ask(shop, who, "/api/generate-video", CLIP).status_code == 202
+    shop.change("keys", who.key_id, day_cap_micro=None)
+    # Each of them is within the account's limit for one run, and together they are no run.
+    assert ask(shop, who, "/api/batches", {"items": [CLIP] * 3}).status_code == 202
 
 
 def test_without_credits_only_what_costs_nothing_can_be_ordered_as_the_page_says(shop: WebHarness) -> None:

@@ -19,7 +19,7 @@ from pipelines.stages.spending.credit_book import Terms
 from pipelines.stages.views import run_view
 from webapp.api import answers
 from webapp.concurrency import bounded
-from webapp.context import services
+from webapp.context import actor, services
 
 
 def usd(micro: int | None) -> float | None:
@@ -35,7 +35,7 @@ def of_record(request: StartRequest) -> answers.Estimate:
 
 def of_order(order: Order, source: RunSource) -> answers.Estimate:
     """Needs nobody else."""
-    found = accept.dry_run(services(), StartRequest(source=source, order=order))
+    found = accept.dry_run(services(), StartRequest(source=source, order=order), key_id=actor().key_id)
     problems = for_clip(found.problems) if source == "clip" else found.problems
     return _answer(found, problems)
 

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pipelines.domain.airtable.fields import VideoField
 from pipelines.domain.errors import Busy, InvalidOrder, NotFound, OverBudget, Problem, TooMany
@@ -27,7 +28,7 @@ from pipelines.stages.generations.requests import not_set_up
 from pipelines.stages.kernel import announcements
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record
-from pipelines.stages.orders import account_turn, prefetched_row, regenerate_scene, schedule
+from pipelines.stages.orders import account_turn, prefetched_row, regenerate_scene, schedule, script
 from pipelines.stages.orders.plan_run import _once_a_field, _with_notes, beside, order_of_row, plan_order
 from pipelines.stages.spending import caps, credit_book, rate_limits
 
@@ -139,7 +140,7 @@ def begin(
         # Of a row it is said in the row, by whoever reads it.
         usage.must_have_room(services, tx, tx.account_id)
         _within_project(services, tx, request.order, plan)
-        if plan is not None and (refused := caps.over_own(tx, now, services.prices, key_id, plan.quote_micro)):
+        if plan is not None and (refused := over_own(services, tx, [(request.order or Order(), plan)], key_id)):
             raise OverBudget(marketer=refused)
     return found or add_run(services, tx, request, plan, key_id, now)
 
@@ -278,6 +279,16 @@ def _within_project(services: Services, tx: Tx, order: Order | None, plan: Plan 
         raise OverBudget(marketer=refused)
 
 
+def over_own(services: Services, tx: Tx, orders: Sequence[tuple[Order, Plan]], key_id: str | None) -> str | None:
+    """Why the daily limits of the account that orders and of its key do not reach for all these orders without a row;
+    None where they do, or may. Only orders whose full price is too much are asked for the clips that are there already.
+    """
+    over = partial(caps.over_own, tx, services.clock.now(), services.prices, key_id)
+    if over(sum(plan.quote_micro for _, plan in orders)) is None:
+        return None
+    return over(sum(script.due_at_least(services, tx, order, plan) for order, plan in orders))
+
+
 def _run_cap_of_account(services: Services) -> int | None:
     """Of the customer who asks; None for the operator, and where there is none."""
     if services.store.account_id is None:
@@ -298,16 +309,10 @@ def must_be_within_price(services: Services, order: Order | None, plan: Plan) ->
         )
 
 
-def dry_run(services: Services, request: StartRequest) -> Estimate:
+def dry_run(services: Services, request: StartRequest, *, key_id: str | None = None) -> Estimate:
     """Plan, quote and problems; spends nothing. For a record its row is read (Unavailable when Airtable is away)."""
     if request.order is not None:
-        found = _estimate(services, request.order, None, services.store.account_id)
-        try:
-            with services.store.read() as tx:
-                _within_project(services, tx, request.order, found.plan)
-        except OverBudget as error:
-            found = dataclasses.replace(found, problems=(*found.problems, Problem("project", error.marketer)))
-        return found
+        return _estimate_alone(services, request.order, key_id)
     row = services.airtable.row(request.base_id or "", request.table or VIDEOS, request.record_id or "")
     ordered = order_of_row(services, request.base_id or "", row, request.source)
     with services.store.read() as tx:
@@ -317,6 +322,22 @@ def dry_run(services: Services, request: StartRequest) -> Estimate:
     more = beside(ordered.problems, ordered.order, found.problems)
     problems = _once_a_field((*ordered.problems, *for_row(more)))
     return dataclasses.replace(found, plan=plan, problems=problems, title=ordered.order.title)
+
+
+def _estimate_alone(services: Services, order: Order, key_id: str | None) -> Estimate:
+    """Of an order without a row, of which all that its start would be refused for is known."""
+    found = _estimate(services, order, None, services.store.account_id)
+    if found.plan is None:
+        return found
+    problems = list(found.problems)
+    with services.store.read() as tx:
+        try:
+            _within_project(services, tx, order, found.plan)
+        except OverBudget as error:
+            problems.append(Problem("project", error.marketer))
+        if refused := over_own(services, tx, [(order, found.plan)], key_id):
+            problems.append(Problem("max_cost_usd", refused))
+    return dataclasses.replace(found, problems=tuple(problems))
 
 
 def _estimate(services: Services, order: Order, scenes: list[SceneOrder] | None, account_id: str | None) -> Estimate:

@@ -10,6 +10,7 @@ from pipelines.domain.customers.batches import Batch, ItemProblem
 from pipelines.domain.errors import InvalidOrder, NotFound, OverBudget, Problem
 from pipelines.domain.keys import digest
 from pipelines.domain.lifecycle import STOPPED, TERMINAL
+from pipelines.domain.orders.order import Order
 from pipelines.domain.planning.plan import Plan
 from pipelines.domain.records import Event, Run
 from pipelines.domain.state.sealed_address import SealedAddress
@@ -93,7 +94,8 @@ def start(services: Services, wanted: BatchRequest, *, key_id: str | None) -> Ba
             return known
         usage.must_have_room(services, tx, tx.account_id)
         _within_projects(services, tx, wanted.priced)
-        _within_own(services, tx, wanted.priced, key_id)
+        if refused := _over_own(services, tx, wanted.priced, key_id):
+            raise OverBudget(marketer=refused)
         credit_book.must_reach(tx, now, services.prices, tx.account_id, charged(services, wanted.priced))
         for one in wanted.priced:
             request = replace(one.item.request, batch_id=wanted.batch_id, paced=True)
@@ -112,11 +114,8 @@ def start(services: Services, wanted: BatchRequest, *, key_id: str | None) -> Ba
     return batch
 
 
-def _within_own(services: Services, tx: Tx, priced: Sequence[Priced], key_id: str | None) -> None:
-    """Raises OverBudget where the limits of the account or its key do not reach for all orders."""
-    total = sum(one.plan.quote_micro for one in priced)
-    if refused := caps.over_own(tx, services.clock.now(), services.prices, key_id, total):
-        raise OverBudget(marketer=refused)
+def _over_own(services: Services, tx: Tx, priced: Sequence[Priced], key_id: str | None) -> str | None:
+    return accept.over_own(services, tx, [(one.item.request.order or Order(), one.plan) for one in priced], key_id)
 
 
 def terms(
@@ -133,10 +132,8 @@ def terms(
             _within_projects(services, tx, priced)
         except OverBudget as error:
             problems = (Problem("project", error.marketer),)
-        try:
-            _within_own(services, tx, priced, key_id)
-        except OverBudget as error:
-            problems += (Problem("max_cost_usd", error.marketer),)
+        if refused := _over_own(services, tx, priced, key_id):
+            problems += (Problem("max_cost_usd", refused),)
     if found is not None and found.refusal is not None:
         problems += (Problem("credits", found.refusal.marketer),)
     return found, problems

@@ -266,6 +266,33 @@ def enter(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, sty
 
 def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, *, style: str | None) -> list[Scene]:
     """Insert the plan's scenes, each with the take that tells it from equal ones."""
+    scenes = _scenes_of(services, tx, actor.now, run, plan, style=style)
+    for scene in scenes:
+        tx.scenes.add(scene)
+    return scenes
+
+
+def due_at_least(services: Services, tx: Tx, order: Order, plan: Plan) -> int:
+    """Micro-dollars that will at least be set aside when an order without a row begins: for one that is still to be
+    written all that is quoted, else what of its scenes is not there yet. A scene with pictures, which are not fetched
+    yet, may be there, and so may all scenes of a brand's row, which is not read yet.
+    """
+    if plan.seeks_cast or any(scene.prompt is None for scene in plan.scenes):
+        return plan.quote_micro
+    if order.brand_row is not None:
+        return 0
+    run = Run(id="run_ordered", status=RunStatus.QUEUED, source="rest", fresh=order.fresh, order=order, plan=plan)
+    run = replace(run, account_id=tx.account_id)
+    scenes = _scenes_of(services, tx, services.clock.now(), run, plan, style=order.style_notes)
+    known = [scene for scene in scenes if order.fresh or not _has_pictures(scene)]
+    return still_to_buy(tx, run, known, plan)
+
+
+def _has_pictures(scene: Scene) -> bool:
+    return any((*scene.references, scene.settings.first_frame, scene.settings.last_frame))
+
+
+def _scenes_of(services: Services, tx: Tx, now: float, run: Run, plan: Plan, *, style: str | None) -> list[Scene]:
     before = _last_scenes(tx, run)[1]
     takes = _takes(before, [planned.prompt or "" for planned in plan.scenes])
     owner, unsaid_charge = run.record_id or run.id, plan.speech_charge_micro
@@ -292,14 +319,13 @@ def keep_scenes(services: Services, tx: Tx, actor: Actor, run: Run, plan: Plan, 
             words=searchable(planned.prompt, planned.caption, planned.narration),
             airtable_record_id=planned.airtable_record_id,
             status=SceneStatus.QUEUED,
-            updated_at=actor.now,
+            updated_at=now,
         )
         if must_be_quiet(run, services.catalogue_model(planned.model)):
             scene = made_quiet(tx, run, scene, len(first_film(plan.scenes)))
         scene = replace(scene, translations=translations.known_words(run.known_order, plan, scene, before))
         scene = lines.priced(services, tx, run, scene, at_most=unsaid_charge)
         unsaid_charge -= scene.settings.speech_charge_micro
-        tx.scenes.add(scene)
         scenes.append(scene)
     return scenes
 

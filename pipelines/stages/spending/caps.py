@@ -146,10 +146,12 @@ def over_project(tx: Tx, prices: PriceList, project_id: str, amount: int) -> str
 
 
 def over_own(tx: Tx, now: float, prices: PriceList, key_id: str | None, amount: int) -> str | None:
-    """Why the limits of the account that orders and of its key do not reach for `amount` today; None where they do."""
+    """Why the daily limits of the account that orders and of its key do not reach for `amount`; None where they do."""
     run = Run(id="run_ordered", status=RunStatus.QUEUED, source="rest", account_id=tx.account_id, key_id=key_id)
     day = utc_day(now)
-    return _first_over(tx, prices, _caps_of_account(tx, run, 0, day) + _cap_of_key(tx, run, day), amount)
+    # The account's limit for one run, which is nobody's balance, says nothing of several orders together.
+    of_account = [cap for cap in _caps_of_account(tx, run, 0, day) if cap.subject is not None]
+    return _first_over(tx, prices, of_account + _cap_of_key(tx, run, day), amount)
 
 
 def _first_over(tx: Tx, prices: PriceList, caps: list[Cap], amount: int) -> str | None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.catalogue import Ability
-from pipelines.domain.errors import OverBudget
+from pipelines.domain.errors import OverBudget, Refused
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
+from pipelines.domain.orders.order import Order, SceneOrder
 from pipelines.domain.records import ApiKey, CustomerAccount, Generation, Run
 from pipelines.domain.state.generation import GenerationRequest
 from pipelines.net import disk_full_is_busy
@@ -74,6 +75,28 @@ class TestCaps:
             (parked,) = tx.runs.find(status=RunStatus.NEEDS_ATTENTION)
         assert "the key zapier" in (parked.error or "")
 
+    def test_of_a_key_counts_no_clip_that_is_there_already(self, tmp_path: Path) -> None:
+        """An order without a row is refused at once only where the worker would refuse it, too."""
+        harness = StageHarness.build(tmp_path)
+        with harness.services.store.write() as tx:
+            tx.keys.add(ApiKey(id="key_1", name="zapier", sha256="0" * 64, day_cap_micro=3 * SCENE))
+
+        def made(request: accept.StartRequest) -> RunStatus:
+            assert accept.dry_run(harness.services, request, key_id="key_1").problems == ()
+            started = accept.start(harness.services, request, key_id="key_1")
+            return harness.until(started.run_id, "done", "needs_attention").status
+
+        assert made(_of_key("a lamp", "a boat")) is RunStatus.DONE
+        for request in (_of_key("a lamp", "a bird", "a fish"), _of_key("a lamp", "a boat", fresh=True)):
+            with pytest.raises(OverBudget, match=r"needs \$0\.80, but the key zapier leaves \$0\.40 of") as refused:
+                accept.start(harness.services, request, key_id="key_1")
+            estimated = accept.dry_run(harness.services, request, key_id="key_1")
+            assert [problem.message for problem in estimated.problems] == [refused.value.marketer]
+        assert made(_of_key("a lamp", "a bird")) is RunStatus.DONE
+        # Nothing is left by now, and nothing is needed.
+        assert made(_of_key("a bird", "a boat")) is RunStatus.DONE
+        assert harness.bought == ["a lamp", "a boat", "a bird"]
+
     def test_a_retry_that_does_not_fit_changes_nothing(self, tmp_path: Path) -> None:
         harness = StageHarness.build(tmp_path, day_cap_micro=2 * SCENE)
         harness.vendor().script("a lamp", Outcome.NO_CREDIT)
@@ -83,6 +106,11 @@ class TestCaps:
             control.retry(harness.services, stopped.id, "ann")
         assert harness.run(stopped.id).status is RunStatus.NEEDS_ATTENTION
         assert (stand(harness)["held"], problems(harness)) == (0, ())
+
+
+def _of_key(*prompts: str, fresh: bool = False) -> accept.StartRequest:
+    asked = Order(scenes=tuple(SceneOrder(prompt=prompt) for prompt in prompts), fresh=fresh)
+    return accept.StartRequest(source="rest", order=asked, fresh=fresh)
 
 
 class TestCharges:
@@ -96,6 +124,19 @@ class TestCharges:
         harness.settle()
         assert stand(harness) == {"held": 0, "committed": 0, "spent": 0}
         assert problems(harness) == ()
+
+    def test_an_order_without_a_row_is_told_nothing_of_a_row(self, tmp_path: Path) -> None:
+        """What was paid for an answer that declines leaves less of its Max Cost than the film needs."""
+        harness = StageHarness.build(tmp_path, writer=ScriptedWriter(cost_micro=1_500))
+        harness.writer.fail = declined = Refused(marketer="The writer declined.")
+        declined.cost_micro = 1_500
+        asked = Order(master_prompt="a lamp", scene_count=1, max_cost_micro=SCENE + 1_500)
+        started = accept.start(harness.services, accept.StartRequest(source="rest", order=asked))
+        harness.until(started.run_id, "failed")
+        control.retry(harness.services, started.run_id, "ann")
+        run = harness.until(started.run_id, "needs_attention")
+        assert "but the order's Max Cost leaves $0.40 of" in (run.error or "")
+        assert "Order the film again with a higher Max Cost" in (run.error or "")
 
     def test_words_are_part_of_the_cost(self, tmp_path: Path) -> None:
         harness = StageHarness.build(tmp_path, writer=ScriptedWriter(cost_micro=1_500))

@@ -59,7 +59,7 @@ def quoted_form(form: MultiDict[str, str]) -> Quoted:
         return Quoted(None, None, problem.listed())
     except InvalidOrder as error:
         return Quoted(None, None, error.problems)
-    found = accept.dry_run(services(), StartRequest(source="rest", order=order))
+    found = accept.dry_run(services(), StartRequest(source="rest", order=order), key_id=actor().key_id)
     return Quoted(order, found, found.problems, _refusal(order, found))
 
 
