@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,9 +14,11 @@ import pytest
 from pipelines.domain.errors import UnplayableMedia
 from pipelines.domain.footage import ClipWork, Fit
 from pipelines.media.audio.mix import packets_of
-from pipelines.media.clips.prepared_clip import inspect, open_prepared_clip
+from pipelines.media.clips.prepared_clip import PreparedClip, inspect, open_prepared_clip, sound_ends
 from pipelines.media.clips.probe import deviations
 from pipelines.media.editor import MediaEditor
+from pipelines.media.mp4.aac import PACKET
+from pipelines.media.mp4.reader import read_movie
 from pipelines.media.normalise.normalise import encode_clip
 from tests.media import shots
 from tests.media.clip_factory import seconds_of
@@ -187,19 +190,111 @@ def test_sound_that_deviates_is_mended_without_touching_the_picture(
     assert abs(len(shots.sound(piece.path)) / 48_000 - 2) < 0.03
 
 
-def test_sound_with_nothing_wrong_stays_packet_for_packet_beside_new_pictures(prepare: Prepare, tmp_path: Path) -> None:
-    """Unless it has to end sooner, or has another level."""
+BEGUN_S = 1.0
+BEGINS = f"aevalsrc='if(gte(t,{BEGUN_S}),0.5*sin(2*PI*440*t),0)':s=48000:d={{}}"
+"""Silence, and then a tone."""
 
-    def packets(path: Path) -> list[bytes]:
-        piece = inspect(path).piece
-        assert piece is not None
-        return list(packets_of(piece))
 
-    source = odd_fps(tmp_path / "s.mp4")
-    own = packets(source)
-    assert packets(prepare(source).path) == own
-    assert len(packets(prepare(source, trim_s=1.5).path)) <= 72
-    assert packets(prepare(source, target=shots.target(lufs=-23.0)).path) != own
+def begun(path: Path, *options: str, frames: int = 48, seconds: float = 2.0) -> Path:
+    """A clip of 24 pictures a second whose tone begins after a second."""
+    sound = ["-f", "lavfi", "-i", BEGINS.format(seconds)]
+    return clip(path, *picture(rate="24", seconds=frames / 24 - 0.01), *sound, audio=[*AAC, *options])
+
+
+def sounding(path: Path) -> tuple[PreparedClip, list[bytes], float]:
+    """The piece, its packets of sound, and the second at which its tone begins as a player hears it."""
+    piece = inspect(path).piece
+    assert piece is not None
+    return piece, list(packets_of(piece)), int(np.argmax(np.abs(shots.sound(path)[:, 0]) > 0.25)) / 48_000
+
+
+def with_sound_edit(source: Path, *, skip: int | None = None, seconds: float | None = None) -> Path:
+    """The clip with another first sample, or another length, in the edit list of its sound."""
+    data, timescale = bytearray(source.read_bytes()), read_movie(source).timescale
+    at = data.rindex(b"elst")
+    if seconds is not None:
+        struct.pack_into(">I", data, at + 12, round(seconds * timescale))
+    if skip is not None:
+        struct.pack_into(">i", data, at + 16, skip)
+    source.write_bytes(data)
+    return source
+
+
+@pytest.mark.parametrize("skip", [0, 1024, 2112])
+def test_sound_with_nothing_wrong_stays_packet_for_packet_beside_new_pictures(
+    skip: int, prepare: Prepare, tmp_path: Path
+) -> None:
+    """Its first sample is where it was, and it ends with the picture: no packet is left that begins later."""
+    source = with_sound_edit(begun(tmp_path / "s.mp4", seconds=2.1), skip=skip)
+    whole, own, onset = sounding(source)
+    piece, packets, begins = sounding(prepare(source).path)
+    assert packets == own[: len(packets)]
+    assert piece.priming == whole.priming == skip
+    assert begins == onset == pytest.approx(BEGUN_S + (1024 - skip) / 48_000, abs=0.003)
+    assert 0 <= sound_ends(piece) - piece.seconds < Fraction(PACKET, 48_000)
+
+
+def test_sound_that_stays_ends_with_its_clip_and_gets_another_level_where_one_is_wanted(
+    prepare: Prepare, tmp_path: Path
+) -> None:
+    source = begun(tmp_path / "s.mp4")
+    _, own, _ = sounding(source)
+    assert sounding(prepare(source).path)[1] == own
+    trimmed, packets, _ = sounding(prepare(source, trim_s=1.5).path)
+    assert packets == own[: len(packets)]
+    assert 0 <= sound_ends(trimmed) - trimmed.seconds < Fraction(PACKET, 48_000)
+    assert sounding(prepare(source, target=shots.target(lufs=-23.0)).path)[1] != own
+
+
+def test_sound_that_its_edit_list_ends_before_the_new_pictures_is_filled_up(prepare: Prepare, tmp_path: Path) -> None:
+    """Its packets reach as far as the pictures, and are no fault; a player drops the last two."""
+    source = with_sound_edit(begun(tmp_path / "s.mp4", frames=51, seconds=51 / 24), seconds=2.09)
+    assert not any("sound" in reason for reason in deviations(source, shots.target()))
+    piece, _, begins = sounding(prepare(source).path)
+    assert piece.frames == 64
+    assert sound_ends(piece) == piece.seconds
+    assert begins == pytest.approx(BEGUN_S, abs=0.003)
+
+
+def test_sound_that_cannot_be_copied_after_all_is_encoded(prepare: Prepare, tmp_path: Path) -> None:
+    """Nothing in the index is wrong with packets of no bytes, but no copy has them."""
+    source = begun(tmp_path / "s.mp4")
+    data, count = bytearray(source.read_bytes()), len(sounding(source)[1])
+    sizes = data.rindex(b"stsz") + 16
+    data[sizes + 4 * (count - 20) : sizes + 4 * count] = bytes(80)
+    source.write_bytes(data)
+    assert not any("sound" in reason for reason in deviations(source, shots.target()))
+    piece, _, begins = sounding(prepare(source).path)
+    assert sound_ends(piece) == piece.seconds == 2
+    assert begins == pytest.approx(BEGUN_S, abs=0.003)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-ac", "1"),
+        ("-ar", "44100"),
+        ("-c:a", "libopus"),
+        ("-c:a", "libmp3lame"),
+        ("-map", "0:v", "-map", "1:a", "-map", "1:a"),
+    ],
+    ids=["mono", "44.1 kHz", "Opus", "MP3", "two tracks"],
+)
+def test_sound_that_the_join_cannot_take_is_encoded_beside_new_pictures(
+    options: tuple[str, ...], prepare: Prepare, tmp_path: Path
+) -> None:
+    piece = prepare(begun(tmp_path / "s.mp4", *options))
+    assert any("sound" in change for change in piece.changed)
+    assert deviations(piece.path, shots.target()) == ()
+    assert sounding(piece.path)[2] == pytest.approx(BEGUN_S, abs=0.005)
+
+
+def test_sound_that_begins_late_is_encoded_beside_new_pictures(prepare: Prepare, tmp_path: Path) -> None:
+    whole, late = begun(tmp_path / "s.mp4"), tmp_path / "late.mp4"
+    run("-i", str(whole), "-itsoffset", "0.3", "-i", str(whole), "-map", "0:v", "-map", "1:a", "-c", "copy", str(late))
+    piece = prepare(late)
+    assert deviations(piece.path, shots.target()) == ()
+    assert sounding(piece.path)[2] == pytest.approx(BEGUN_S + 0.3, abs=0.003)
 
 
 @pytest.mark.parametrize("lufs", [None, -16.0])

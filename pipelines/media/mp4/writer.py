@@ -289,7 +289,9 @@ def _pour(descriptor: int, head: bytes, sources: Sequence[Source], digest: _Dige
 
 
 def _begin_writing(descriptor: int, start: int, length: int) -> None:
-    """Let the disk begin with these bytes. It waits for nothing and promises nothing: an error comes with the fsync."""
+    """Let the disk begin with these bytes. It waits only where the disk's queue is full, and promises nothing: where it
+    fails nothing is lost but the head start, and an error of the disk comes with the fsync.
+    """
     if _sync_file_range is not None:  # macOS has none
         _sync_file_range(descriptor, ctypes.c_int64(start), ctypes.c_int64(length), _BEGIN_WRITING)
 

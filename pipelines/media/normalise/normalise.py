@@ -31,9 +31,6 @@ from pipelines.media.text.shaping import settable
 _PAINTED_OVER = re.compile("corrupt decoded frame|Error submitting packet to decoder|Invalid NAL unit size")
 """What ffmpeg says, at its level "warning", of a picture that its decoder had to invent in part or leave out."""
 
-_MOST_LEFT = 12
-"""Packets of sound (a quarter of a second) that may be left when the pictures are over; no film has them."""
-
 _NARRATED = "the narrator was laid over its sound"
 ABOUT_SOUND = "sound"
 """The word that marks a deviation which leaves the picture alone."""
@@ -209,9 +206,12 @@ def _encoded(plan: _Plan, temporary: Path) -> _Plan:
         _encode_sound(plan, _tracks(plan), temporary)
         if not deviations(temporary, plan.work.target):
             return plan
-    plan = _encode_all(plan, temporary, keeps_sound=True)
-    _accept(temporary, plan.work.target)
-    return plan
+    encoded = _encode_all(plan, temporary, keeps_sound=True)
+    if deviations(temporary, plan.work.target):
+        # Packets that libav did not take as the index has them: a clip that was paid for is not lost over them.
+        encoded = _encode_all(plan, temporary)
+        _accept(temporary, plan.work.target)
+    return encoded
 
 
 def _accept(path: Path, target: Target) -> None:
@@ -259,15 +259,15 @@ def _encode_sound(plan: _Plan, tracks: _Tracks, dest: Path) -> None:
 
 def _sound_stays(plan: _Plan, source: Source) -> bool:
     """Whether the clip's packets of sound can stand beside its new pictures as they are: nothing is wrong with them,
-    and they begin and end with the pictures.
+    they begin with the pictures, and libav hands on enough of them: none that begins after the sound's edit list ends.
     """
     if plan.sound or source.sound is None or source.skipped or sniff(plan.work.source) != "mp4":
         return False
     piece = inspect(plan.work.source, thorough=False).piece
-    if piece is None or piece.sound is None or piece.lead:
+    if piece is None or piece.audio is None or piece.sound is None or piece.lead:
         return False
-    longer = (sound_ends(piece) - plan.seconds) * piece.sound.rate
-    return -PACKET <= longer <= _MOST_LEFT * PACKET
+    edited = (Fraction(edit.length, piece.movie.timescale) for edit in piece.audio.edits)
+    return (plan.seconds - min(sound_ends(piece), *edited)) * piece.sound.rate <= PACKET
 
 
 def _encode_all(plan: _Plan, dest: Path, *, keeps_sound: bool = False) -> _Plan:
@@ -289,7 +289,7 @@ def _encode_all(plan: _Plan, dest: Path, *, keeps_sound: bool = False) -> _Plan:
             sound = ["-map", "[sound]", *encode.audio_encoder()]
         said = encode.ffmpeg(
             *("-v", "warning", *source.input_options, "-i", str(work.source), *over, *silence),
-            *("-filter_complex", graph, "-map", "[picture]", *sound, "-frames:v", str(plan.frames)),
+            *("-filter_complex", graph, "-map", "[picture]", *sound, "-t", f"{float(plan.seconds):.6f}"),
             *("-r", encode.rate(target.fps), *encode.video_encoder(target)),
             *encode.keyframes(
                 plan.frames,

@@ -34,7 +34,7 @@ from pipelines.stages.kernel import scratch
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.narration import lines
 
-VERSION = 2
+VERSION = 3
 """Rises when the way of preparing changes, so that old pieces are not taken for new ones."""
 
 
