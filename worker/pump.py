@@ -24,6 +24,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.notices import send
 from pipelines.stages.scheduler import maintenance
 from pipelines.stages.scheduler.dispatch_lease import DispatchLease
+from pipelines.stages.scheduler.job_lists import ROUND_S, JobLists
 from pipelines.stages.search import indexing
 
 logger = logging.getLogger(__name__)
@@ -155,9 +156,12 @@ class Pump:
         stepped = frozenset(Kind) - {Kind.OUTBOX, Kind.TEXT, Kind.NOTICE}
         dispatcher = Dispatcher(services, tuple(sorted(stepped)), shared_broker=shared_broker)
         self._indexing = Loop("index", self._index, longest_s=INDEX_S)
+        self._lists = JobLists(services, self._over.is_set)
+        self._listing = Loop("list", self._list, frozenset({Kind.GENERATION}), ROUND_S)
         self._loops = (
             Loop("dispatch", dispatcher.tick, stepped, DISPATCH_S),
             Loop("poll", self._poll, frozenset({Kind.GENERATION})),
+            self._listing,
             Loop("flush", partial(flush.flush_due, services), frozenset({Kind.OUTBOX})),
             Loop("notify", send.Notifier(services, self._senders).send_due, frozenset({Kind.NOTICE})),
             Loop("tend", maintenance.Maintenance(services).tick, longest_s=TEND_S),
@@ -186,6 +190,10 @@ class Pump:
     def _poll(self) -> None:
         if poll.poll_due(self._services, executor=self._pollers):
             self._polled()
+
+    def _list(self) -> None:
+        if self._lists.read():
+            self._listing.due.set()
 
     def _index(self) -> None:
         if indexing.index_ended(self._services):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -42,6 +42,17 @@ class Job:
     """Found in a list that does not tell what was asked for: any request of its length and size may have made it."""
 
 
+@dataclass(frozen=True, slots=True)
+class ListedJob:
+    """What a list plainly tells of a job."""
+
+    id: str
+    status: GenerationStatus
+    progress: int
+    read: Callable[[], Job]
+    """All that its entry tells: takes twenty times as long as the rest."""
+
+
 Accept = Callable[[Path], None]
 """Raises BadDelivery for a file that is not what was bought."""
 
@@ -70,6 +81,11 @@ class VideoProvider(Protocol):
 
     def jobs(self, since: float) -> list[Job]:
         """All its jobs created at or after `since`, whoever asked for them. Raises Ambiguous where it lists none."""
+
+    def listed(self) -> Iterator[Sequence[ListedJob]]:
+        """Its list page by page, the newest jobs first, each page asked for when it is taken: the jobs whose entries
+        tell plainly how they are. No page where it lists none. Raises of the tree.
+        """
 
     def fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept = anything) -> None:
         """Stream the finished file to `dest`: the first that `accept` takes, of all places where it can be. Raises

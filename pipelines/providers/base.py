@@ -10,7 +10,7 @@ import base64
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +32,18 @@ from pipelines.domain.errors import (
 )
 from pipelines.domain.lifecycle import GenerationStatus
 from pipelines.net import EXCERPT_BYTES, download, guarded_client, total_time, translate_http, whole_file
-from pipelines.ports import Accept, Call, Callback, FilmEditor, GenerationRequest, Job, MediaInput, Submission, anything
+from pipelines.ports import (
+    Accept,
+    Call,
+    Callback,
+    FilmEditor,
+    GenerationRequest,
+    Job,
+    ListedJob,
+    MediaInput,
+    Submission,
+    anything,
+)
 from pipelines.providers.callbacks import by_token
 from pipelines.providers.catalogue import catalogue_text
 from pipelines.providers.clip_sources import ClipSource, begins_as_video, download_first
@@ -133,6 +144,10 @@ class Adapter(ABC):
         """All its jobs created at or after `since`, whoever asked for them. Raises Ambiguous where it lists none."""
         with self._told("list", self.name), _account_may_recover():
             return self._jobs(since)
+
+    def listed(self) -> Iterator[Sequence[ListedJob]]:
+        """Its list page by page, the newest jobs first; no page, unless an adapter reads them."""
+        return iter(())
 
     def fetch(self, job: Job, request: GenerationRequest, dest: Path, accept: Accept = anything) -> None:
         """Stream the finished file to `dest`. Raises BadDelivery, Expired or Unavailable, naming every way tried."""

@@ -21,9 +21,9 @@ vllm-omni 0.30.0 and sglang 0.5.23.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -34,7 +34,7 @@ from pipelines.domain.errors import Ambiguous, InvalidOrder, Problem
 from pipelines.domain.keys import job_key
 from pipelines.environment import inherited
 from pipelines.net import paid
-from pipelines.ports import Call, Callback, GenerationRequest, Job, Submission
+from pipelines.ports import Call, Callback, GenerationRequest, Job, ListedJob, Submission
 from pipelines.providers.base import (
     CLOCK_SKEW_S,
     POLL_TIMEOUT_S,
@@ -50,8 +50,8 @@ from pipelines.providers.base import (
 from pipelines.providers.callbacks import by_token, standard
 from pipelines.providers.clip_sources import ClipSource
 from pipelines.providers.pictures import sized
-from pipelines.providers.video_object import answered_job, as_object, id_of, job_from, listed_in, tells_end_of
-from pipelines.providers.vocabulary import create_error, has_no_list, read_error, squeezed
+from pipelines.providers.video_object import answered_job, as_object, id_of, job_from, listed_in, percent, tells_end_of
+from pipelines.providers.vocabulary import create_error, has_no_list, known_status, read_error, squeezed
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -149,16 +149,18 @@ class Provider(AnsweringAdapter):
         return answered_job(body, job_id, vendor=self.name), body
 
     def _read(self, job_id: str, request: GenerationRequest) -> Any:
-        """Asked for each clip again and again, so without the SDK around it, which takes half as long as the rest."""
-        url = with_query(f"{self._url}/videos/{quote(job_id, safe=_PATH)}", _query(self.card(request)))
-        with unpaid(self.name):
-            headers = {"Accept": "application/json", **self._key_headers()}
-            answer = self._http.get(url, headers=headers, timeout=POLL_TIMEOUT_S)
+        answer = self._get(f"/videos/{quote(job_id, safe=_PATH)}", _query(self.card(request)))
         body = json_of(answer)
         # vLLM-Omni answers the GET of a failed job with the job's own error code, and the job as body.
         if answer.is_success or _is_job(body) or (isinstance(body, dict) and tells_end_of(body, job_id)):
             return body
         raise read_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
+
+    def _get(self, path: str, query: Mapping[str, Any]) -> httpx.Response:
+        """Asked again and again, so without the SDK around it, which takes half as long as the rest."""
+        headers = {"Accept": "application/json", **self._key_headers()}
+        with unpaid(self.name):
+            return self._http.get(with_query(f"{self._url}{path}", query), headers=headers, timeout=POLL_TIMEOUT_S)
 
     def _find(self, submission: Submission, since: float) -> list[Job]:
         card = self.card(submission.request)
@@ -170,25 +172,43 @@ class Provider(AnsweringAdapter):
         found = (job_from(body) for query in self._queries() for body in self._listed(since, query))
         return list({job_key(job.id): job for job in found}.values())
 
+    def listed(self) -> Iterator[Sequence[ListedJob]]:
+        """Pages of the server's list, as it is asked for with each query of its rows."""
+        for query in self._queries():
+            for entries in self._pages(query):
+                yield [job for entry in entries if (job := _plainly(entry))]
+
     def _listed(self, since: float, extra: Mapping[str, Any]) -> Iterator[Body]:
         """The server's jobs, newest first, back to `since`."""
-        after: str | None = None
-        for _ in range(MAX_PAGES):
-            page = self._page(after, extra)
-            entries = [entry for entry in listed_in(page) or [] if id_of(entry)]
+        for number, page in enumerate(self._pages(extra)):
+            if number == MAX_PAGES:
+                most = MAX_PAGES * LIST_PAGE
+                raise Ambiguous(f"{self.name}: more than {most} jobs since then, ours may be among others")
+            entries = [entry for entry in page if id_of(entry)]
             for entry in entries:
                 created = job_from(entry).created_at
                 if created is None or created >= since - CLOCK_SKEW_S:
                     yield entry
             oldest = job_from(entries[-1]).created_at if entries else None
-            if not page.get("has_more") or (oldest is not None and oldest < since - CLOCK_SKEW_S):
+            if oldest is not None and oldest < since - CLOCK_SKEW_S:
                 return
-            after = id_of(entries[-1]) if entries else None
-        raise Ambiguous(f"{self.name}: more than {MAX_PAGES * LIST_PAGE} jobs since then, ours may be among others")
 
-    def _page(self, after: str | None, extra: Mapping[str, Any]) -> Body:
-        query: dict[str, Any] = {"order": "desc", "limit": LIST_PAGE} | ({"after": after} if after else {})
-        answer = self._list(query, extra)
+    def _pages(self, extra: Mapping[str, Any]) -> Iterator[list[Body]]:
+        """Of the list, newest first, each asked for when it is taken."""
+        query: dict[str, Any] = {"order": "desc", "limit": LIST_PAGE, **extra}
+        while True:
+            page = self._page(query)
+            entries = listed_in(page) or []
+            yield entries
+            if not page.get("has_more"):
+                return
+            last = next((found for entry in reversed(entries) if (found := id_of(entry))), None)
+            if last is None:
+                raise Ambiguous(f"{self.name}: its list goes on after a page without a job")
+            query["after"] = last
+
+    def _page(self, query: Mapping[str, Any]) -> Body:
+        answer = self._get("/videos", query)
         body = json_of(answer)
         if answer.is_success and listed_in(body) is not None:
             return body if isinstance(body, dict) else {"data": body}
@@ -196,10 +216,6 @@ class Provider(AnsweringAdapter):
             # Not "nothing there": a server without a list cannot tell.
             raise Ambiguous(f"{self.name}: this server does not list its jobs")
         raise read_error(answer.status_code, body, vendor=self.name, headers=answer.headers)
-
-    def _list(self, query: dict[str, Any], extra: Mapping[str, Any]) -> httpx.Response:
-        with unpaid(self.name):
-            return self._answer(self._videos.list, **query, extra_query=extra, timeout=POLL_TIMEOUT_S)
 
     # ------------------------------------------------------------ the rest
 
@@ -216,7 +232,7 @@ class Provider(AnsweringAdapter):
     def _check(self) -> str:
         refusals = list[httpx.Response]()
         for query in self._queries():
-            answer = self._list({"limit": 1}, query)
+            answer = self._get("/videos", {"limit": 1, **query})
             if answer.is_success and listed_in(json_of(answer)) is not None:
                 return f"sora: {self._url} answers and accepts our key."
             refusals.append(answer)
@@ -315,6 +331,14 @@ def _query(card: CatalogueModel) -> Mapping[str, Any]:
 
 def _is_job(body: Any) -> bool:
     return isinstance(body, dict) and body.get("object") == "video" and bool(id_of(body))
+
+
+def _plainly(entry: Body) -> ListedJob | None:
+    """Of an entry in another form than the protocol's, nothing is said."""
+    job_id, status = entry.get("id"), known_status(entry.get("status"))
+    if not isinstance(job_id, str) or status is None:
+        return None
+    return ListedJob(job_id, status, percent(entry.get("progress")), partial(job_from, entry, job_id))
 
 
 def _hint(body: Any) -> str:

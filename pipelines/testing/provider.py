@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,18 @@ from pipelines.domain.errors import (
 from pipelines.domain.keys import job_key
 from pipelines.domain.lifecycle import GenerationStatus, Reason
 from pipelines.domain.state.generation import JobResult
-from pipelines.ports import Accept, Call, Callback, Clock, GenerationRequest, Job, Submission, VideoProvider, anything
+from pipelines.ports import (
+    Accept,
+    Call,
+    Callback,
+    Clock,
+    GenerationRequest,
+    Job,
+    ListedJob,
+    Submission,
+    VideoProvider,
+    anything,
+)
 from pipelines.testing.clips import FPS, tiny_mp4
 
 _G = GenerationStatus
@@ -65,6 +77,10 @@ _REFUSALS: Mapping[Outcome, Callable[[], Exception]] = {
 }
 
 
+PAGE = 100
+"""Jobs on a page of its list."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purchase:
     """One request that was taken."""
@@ -97,6 +113,11 @@ class ScriptedProvider:
         """Whether it gives ids as a LiteLLM proxy does, which lists a job under another than it gave at the create."""
         self.wordless = False
         """Whether its list tells no prompts."""
+        self.lists = 0
+        """Pages of its list that were asked for."""
+        self.list_shows: Callable[[Sequence[Job]], Sequence[Job]] = lambda jobs: jobs
+        """What its list makes of its jobs, the newest first."""
+        self.list_troubles: list[ReelgridError] = []
         self.takes = 0
         """How many further clips each of its jobs makes."""
         self.take_troubles: list[ReelgridError] = []
@@ -195,6 +216,17 @@ class ScriptedProvider:
     def jobs(self, since: float) -> list[Job]:
         """All of them since then."""
         return [self._listed(purchase) for purchase in self.bought if purchase.at >= since]
+
+    def listed(self) -> Iterator[Sequence[ListedJob]]:
+        """Pages of `PAGE`, the newest first, as `list_shows` has them; `list_troubles` are raised first, one a page."""
+        jobs = [self._listed(purchase) for purchase in reversed(self.bought)]
+        shown = self.list_shows(jobs)
+        for first in range(0, max(1, len(shown)), PAGE):
+            self.lists += 1
+            if self.list_troubles:
+                raise self.list_troubles.pop(0)
+            page = shown[first : first + PAGE]
+            yield [ListedJob(job.id, job.status, job.progress, partial(replace, job)) for job in page]
 
     def _listed(self, purchase: Purchase) -> Job:
         return replace(self._job(purchase), id=self._told(purchase, routed=""))

@@ -32,6 +32,7 @@ from pipelines.domain.orders.order import MAX_SEED
 from pipelines.media.editor import MediaEditor
 from pipelines.ports import GenerationRequest, MediaInput
 from pipelines.providers import load_catalogue
+from pipelines.providers.sora import LIST_PAGE
 from tests.contract.provider_fixtures import (
     DEADLINE_S,
     ProviderHarness,
@@ -191,6 +192,20 @@ def test_with_ability_list_a_lost_job_is_found_among_others(harness: ProviderHar
     assert provider.find(submission(request), since=lost["at"] + 3600) == []
     assert {job.id for job in provider.jobs(lost["at"])} == {line["id"] for line in harness.bill()}
     assert provider.jobs(lost["at"] + 3600) == []
+
+
+def test_the_pages_of_a_list_show_every_job_once_the_newest_first(harness: ProviderHarness) -> None:
+    card = next(card for card in PAID if card.provider == "sora" and card.ability is Ability.LIST)
+    provider, request = harness.provider(card), request_for(card, "A heron")
+    bought = [provider.submit(submission(request, key=f"k{number}")).id for number in range(LIST_PAGE + 1)]
+    pages = [[job.id for job in page] for page in provider.listed()]
+    assert [job_id for page in pages for job_id in page] == bought[::-1]
+    assert [len(page) for page in pages] == [LIST_PAGE, 1]
+    ended = GenerationStatus.SUCCEEDED
+    until(lambda: next(provider.listed())[0].status is ended, "the end of the newest", DEADLINE_S)
+    harness.turn(lists=False)
+    with pytest.raises(Ambiguous, match="does not list"):
+        next(provider.listed())
 
 
 @pytest.mark.parametrize("card", [card for card in PAID if card.provider not in LISTING], ids=lambda card: card.id)

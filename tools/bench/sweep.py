@@ -1,20 +1,28 @@
-"""Waiting clips cost no worker: thousands in flight, polled by one sweep, against one blocked process for each clip.
+"""Waiting clips cost no worker: thousands in flight, polled by one sweep that the provider's list tells when, against
+one blocked process for each clip. Requests are counted at the vendor, pages of the list among them.
 
 Lag is from the moment a job is done at its vendor to the moment that our database knows, without any webhook.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
 
 from pipelines.bootstrap import build_services
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
@@ -24,6 +32,7 @@ from pipelines.settings import load_settings
 from pipelines.stages.generations import poll
 from pipelines.stages.generations.poll import LONGEST_POLL_S
 from pipelines.stages.kernel.services import Services
+from pipelines.stages.scheduler.job_lists import ROUND_S, JobLists
 from tools.bench.measure.rows import Claim, row
 
 SIZES = (2_000, 10_000)
@@ -97,17 +106,34 @@ def _rss_mb() -> float:
 
 
 class _Vendor(BaseHTTPRequestHandler):
-    """A /v1/videos server whose jobs finish at a time that stands in their id."""
+    """A /v1/videos server whose jobs finish at a time that stands in their id. It is told at `/jobs` which there are,
+    and tells at `/requests` how often it was asked.
+    """
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     """Head and body leave together: two small packets would wait 40 ms for each other."""
+    jobs: ClassVar[list[str]] = []
+    """The newest first."""
+    places: ClassVar[dict[str, int]] = {}
+    requests: ClassVar[Iterator[int]] = itertools.count()
 
     def do_GET(self) -> None:
-        job = self.path.rpartition("/")[2]
-        done = time.time() >= float(job.split("_")[1])
-        status = "completed" if done else "in_progress"
-        body = f'{{"id": "{job}", "object": "video", "status": "{status}", "progress": 50}}'.encode()
+        asked = urlsplit(self.path)
+        if asked.path == "/requests":
+            self._answer(next(self.requests))
+            return
+        next(self.requests)
+        job = asked.path.rpartition("/")[2]
+        self._answer(_page(dict(parse_qsl(asked.query))) if job == "videos" else _video(job))
+
+    def do_POST(self) -> None:
+        ids = self.rfile.read(int(self.headers["Content-Length"])).decode().split()
+        _Vendor.jobs, _Vendor.places = ids, {job: place for place, job in enumerate(ids)}
+        self._answer(len(ids))
+
+    def _answer(self, said: object) -> None:
+        body = json.dumps(said).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -116,6 +142,34 @@ class _Vendor(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Nothing to say."""
+
+
+def _page(query: dict[str, str]) -> dict[str, object]:
+    first = _Vendor.places[query["after"]] + 1 if "after" in query else 0
+    end = first + int(query["limit"])
+    found = [_video(job) for job in _Vendor.jobs[first:end]]
+    return {"object": "list", "data": found, "has_more": end < len(_Vendor.jobs)}
+
+
+def _video(job: str) -> dict[str, object]:
+    """As the protocol has it."""
+    end = float(job.split("_")[1])
+    is_done = time.time() >= end
+    return {
+        "id": job,
+        "object": "video",
+        "model": "sora-2",
+        "status": "completed" if is_done else "in_progress",
+        "progress": 100 if is_done else 50,
+        "created_at": int(end) - 60,
+        "completed_at": int(end) if is_done else None,
+        "expires_at": int(end) + 3600 if is_done else None,
+        "prompt": "A heron lifts off from a lake at dawn, mist on the water, the camera follows slowly. " * 4,
+        "seconds": "4",
+        "size": "1280x720",
+        "remixed_from_video_id": None,
+        "error": None,
+    }
 
 
 def serve_vendor() -> None:
@@ -133,7 +187,7 @@ def measure(size: int) -> dict[str, float]:
     vendor = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         port = int(vendor.stdout.readline()) if vendor.stdout else 0
-        return _measure(size, f"http://127.0.0.1:{port}/v1")
+        return _measure(size, f"http://127.0.0.1:{port}")
     finally:
         vendor.kill()
         vendor.wait()
@@ -141,19 +195,36 @@ def measure(size: int) -> dict[str, float]:
 
 def _measure(size: int, vendor: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="reelgrid-bench-") as folder:
-        services = _services(Path(folder), vendor)
+        services = _services(Path(folder), f"{vendor}/v1")
         idle = _rss_mb()
-        ends = _fill(services, size)
-        peak, lags, polls, began = idle, list[float](), 0, time.monotonic()
+        ends = _fill(services, size, vendor)
+        peak, lags, began = idle, list[float](), time.monotonic()
+        asked, over = _requests(vendor), threading.Event()
+        listing = threading.Thread(target=_read_lists, args=(services, over))
+        listing.start()
         with ThreadPoolExecutor(POLLERS) as pool:
             while ends:
-                polls += poll.poll_due(services, executor=pool)
+                poll.poll_due(services, executor=pool)
                 lags += _newly_seen(services, ends)
                 peak = max(peak, _rss_mb())
                 time.sleep(0.1)
-    ranked, per_s = sorted(lags), polls / (time.monotonic() - began)
+        over.set()
+        listing.join()
+        ranked, per_s = sorted(lags), (_requests(vendor) - asked) / (time.monotonic() - began)
     p50, p95 = statistics.median(ranked), ranked[int(len(ranked) * 0.95)]
     return {"grown_mb": peak - idle, "p50": p50, "p95": p95, "per_s": per_s}
+
+
+def _read_lists(services: Services, over: threading.Event) -> None:
+    """As the pump does."""
+    lists = JobLists(services, over.is_set)
+    while not over.is_set():
+        lists.read()
+        over.wait(ROUND_S)
+
+
+def _requests(vendor: str) -> int:
+    return int(httpx.get(f"{vendor}/requests").text)
 
 
 def _services(folder: Path, vendor: str) -> Services:
@@ -178,13 +249,14 @@ def _request() -> GenerationRequest:
     )
 
 
-def _fill(services: Services, size: int) -> dict[str, float]:
-    now, ends = time.time(), {}
+def _fill(services: Services, size: int, vendor: str) -> dict[str, float]:
+    now, ends, jobs = time.time(), dict[str, float](), list[str]()
     request = _request()
     with services.store.write() as tx:
         tx.runs.add(Run(id="run_bench", status=RunStatus.GENERATING, source="rest", created_at=now))
         for number in range(size):
             end = now + 5 + SPREAD_S * number / size
+            jobs.append(f"video_{end:.3f}_{number}")
             gen = Generation(
                 id=f"gen_{number}",
                 run_id="run_bench",
@@ -195,12 +267,13 @@ def _fill(services: Services, size: int) -> dict[str, float]:
                 request=request,
                 idem_key=f"key{number}",
                 callback_token=f"token{number}",
-                provider_id=f"video_{end:.3f}_{number}",
+                provider_id=jobs[-1],
                 next_at=now + FIRST_POLLS_S * number / size,
                 deadline_at=now + 3600,
             )
             tx.generations.add(gen)
             ends[gen.id] = end
+    httpx.post(f"{vendor}/jobs", content="\n".join(reversed(jobs)))
     return ends
 
 

@@ -147,6 +147,14 @@ def _commit(services: Services, answers: Sequence[_Answer]) -> None:
                     _transition(services, tx, one.gen, one.job, one.moves, one.at)
 
 
+def take_listed(services: Services, found: Sequence[tuple[Generation, Job]]) -> None:
+    """Jobs that their provider's list shows as done, as if each had been polled: whoever fetches a clip that is not
+    there asks about its job alone.
+    """
+    now = services.clock.now()
+    _commit(services, [_Answer(gen, now, job) for gen, job in found])
+
+
 class _Known(TypedDict):
     progress: int
     polls: int
