@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0040"
+HEAD = "0041"
 """The newest revision; a wiring test compares it with the files."""
 COMPARED = ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"]
 """What of a database is compared with the tables."""
