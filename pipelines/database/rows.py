@@ -10,7 +10,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, insert
 from sqlalchemy.engine import Row
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -123,6 +123,14 @@ class SqlRows(Generic[T]):
         return row
 
     def add(self, row: T) -> bool:
+        statement = adding(self._table, self._connection.dialect.name)
+        return self._connection.execute(statement, self._added(row)).first() is not None
+
+    def add_all(self, rows: Sequence[T]) -> None:
+        if rows:
+            self._connection.execute(insert(self._table), [self._added(row) for row in rows])
+
+    def _added(self, row: T) -> dict[str, Any]:
         self._answers.clear()
         values = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)}  # type: ignore[arg-type]
         if values.get("id", "") is None:
@@ -130,8 +138,7 @@ class SqlRows(Generic[T]):
         if self._account_id is not None and OWNERS[self._table.name] == "account_id":
             values["account_id"] = self._account_id
         self._due.note(values)
-        statement = adding(self._table, self._connection.dialect.name)
-        return self._connection.execute(statement, values).first() is not None
+        return values
 
     def change(
         self, id: str, when: Mapping[str, Any] | None = None, add: Mapping[str, int] = NOTHING, /, **changes: Any

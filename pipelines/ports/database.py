@@ -100,6 +100,9 @@ class Rows(Protocol[T]):
     def add(self, row: T) -> bool:
         """Insert; False if the id or a unique key is already there (nothing changes then)."""
 
+    def add_all(self, rows: Sequence[T]) -> None:
+        """Insert many at once of which none can be there: history."""
+
     def change(self, id: str, when: Columns | None = None, add: Mapping[str, int] = ..., /, **changes: Any) -> bool:
         """Update the row if every column in `when` still has that value (a tuple: one of them). `add` is added to what
         its columns hold then, whoever has changed them meanwhile.

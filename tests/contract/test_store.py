@@ -128,9 +128,16 @@ def test_a_change_happens_only_while_its_conditions_hold(store: Store) -> None:
 
 def test_rows_are_found_in_order_between_bounds(store: Store) -> None:
     with store.write() as tx:
-        for second in range(5):
-            tx.events.add(Event(at=NOW + second, entity="run", entity_id="run_1", run_id="run_1", name=f"e{second}"))
+        told = [
+            Event(at=NOW + second, entity="run", entity_id="run_1", run_id="run_1", name=f"e{second}")
+            for second in range(5)
+        ]
+        assert tx.events.find(run_id="run_1") == []
+        tx.events.add_all(told[:4])
+        tx.events.add_all([])
+        tx.events.add(told[4])
     with store.read() as tx:
+        assert [event.name for event in tx.events.find(order="id", run_id="run_1")] == ["e0", "e1", "e2", "e3", "e4"]
         found = tx.events.find(order="-at", limit=2, after={"at": NOW}, before={"at": NOW + 4}, run_id="run_1")
     assert [event.name for event in found] == ["e3", "e2"]
 

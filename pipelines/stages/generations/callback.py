@@ -12,6 +12,7 @@ from pipelines.domain.records import Generation, InboxItem
 from pipelines.domain.state.open_json import JsonObject
 from pipelines.ports import Tx, log_context
 from pipelines.stages.generations import submit
+from pipelines.stages.generations.poll import as_own_turn
 from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import Actor, record, transition_generation
 
@@ -36,7 +37,7 @@ def receive(
         log_context.add(run_id=gen.run_id, generation_id=gen.id)
         item = InboxItem(id=f"{provider}:{delivery_id}", at=now, provider=provider, body=body or {})
         if tx.inbox.add(item):
-            _act(tx, gen, job_id, now)
+            _act(services, tx, gen, job_id, now)
     services.points.reach("callback.recorded", generation=gen.id)
     return True
 
@@ -51,13 +52,14 @@ def _find(tx: Tx, provider: str, token: str | None, job_id: str | None) -> Gener
     return found[0] if found else None
 
 
-def _act(tx: Tx, found: Generation, job_id: str | None, now: float) -> None:
+def _act(services: Services, tx: Tx, found: Generation, job_id: str | None, now: float) -> None:
     tx.runs.get(found.run_id, lock=True)
     gen = tx.generations.get(found.id, lock=True)
     if gen is None:
         return
     if gen.status in IN_FLIGHT:
-        tx.generations.change(gen.id, {"status": gen.status}, next_at=now)
+        polls = as_own_turn(services.catalogue_model(gen.model), gen.polls)
+        tx.generations.change(gen.id, {"status": gen.status}, next_at=now, polls=polls)
     elif job_id is not None and gen.provider_id is None and gen.status in _ADOPTABLE:
         # While the call itself may still be on its way, its answer has the first word.
         due = {} if gen.status is _G.SUBMITTING else {"next_at": now}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypedDict
 
-from pipelines.domain.catalogue import CatalogueModel
+from pipelines.domain.catalogue import Ability, CatalogueModel
 from pipelines.domain.errors import (
     Expired,
     NotConfigured,
@@ -32,7 +32,14 @@ from pipelines.ports import Columns, Job, Tx, log_context, trace
 from pipelines.stages.generations import fetch, submit
 from pipelines.stages.kernel import log_ids
 from pipelines.stages.kernel.services import Services
-from pipelines.stages.kernel.transitions import FREE, Actor, LostLease, record, transition_generation
+from pipelines.stages.kernel.transitions import (
+    FREE,
+    Actor,
+    LostLease,
+    record,
+    transition_generation,
+    transition_generations,
+)
 from pipelines.stages.spending import circuit_breaker, ledger, rate_limits
 
 logger = logging.getLogger(__name__)
@@ -54,6 +61,8 @@ MOMENT_S = 0.001
 """What comes due within this time is due."""
 CLAIM_S = 45.0
 """A row taken into a sweep is not due again for so long: a sweep that dies loses nothing but this time."""
+OWN_TURN = 4
+"""Every so-manieth turn of a job is its own: its provider is asked about it, whatever a list tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +150,8 @@ def _commit(services: Services, answers: Sequence[_Answer]) -> None:
                 if one.moves is None
             ]
         )
-        for one in answers:
-            if one.moves is not None:
-                with suppress(LostLease):
-                    _transition(services, tx, one.gen, one.job, one.moves, one.at)
+        for to in (_G.RUNNING, _G.SUCCEEDED):
+            _move(services, tx, [one for one in answers if one.moves is to], to)
 
 
 def take_listed(services: Services, found: Sequence[tuple[Generation, Job]]) -> None:
@@ -153,6 +160,16 @@ def take_listed(services: Services, found: Sequence[tuple[Generation, Job]]) -> 
     """
     now = services.clock.now()
     _commit(services, [_Answer(gen, now, job) for gen, job in found])
+
+
+def is_own_turn(polls: int) -> bool:
+    """Whether it is, of a job that was polled so often."""
+    return (polls + 1) % OWN_TURN == 0
+
+
+def as_own_turn(card: CatalogueModel, polls: int) -> int:
+    """How often it counts as polled, to be asked about next whatever a list tells."""
+    return polls if card.ability is not Ability.LIST else max(OWN_TURN - 1, polls - (polls + 1) % OWN_TURN)
 
 
 class _Known(TypedDict):
@@ -167,18 +184,21 @@ def _known(gen: Generation, job: Job | None) -> _Known:
     return _Known(progress=job.progress, polls=gen.polls + 1, expires_at=job.expires_at or gen.expires_at)
 
 
-def _transition(services: Services, tx: Tx, gen: Generation, job: Job | None, to: GenerationStatus, now: float) -> None:
-    """Raises LostLease."""
-    actor, known = Actor("sweep", now), _known(gen, job)
-    if job is not None and to is _G.SUCCEEDED:
-        due = fetch.due_at(job.expires_at or fetch.kept_until(services, gen), now)
-        result, cost = GenerationResult.of(job.result), job.cost_micro
-        transition_generation(
-            tx, actor, gen, to, **known, result=result, cost_micro=cost, billed_micro=cost, next_at=due
-        )
-        circuit_breaker.record_outcome(tx, gen.model, now, ok=True)
-    else:
-        transition_generation(tx, actor, gen, to, **known, next_at=_next(services, gen, now))
+def _move(services: Services, tx: Tx, answers: Sequence[_Answer], to: GenerationStatus) -> None:
+    moves = [(Actor("sweep", one.at), one.gen, _changes(services, one, to)) for one in answers]
+    for gen in transition_generations(tx, moves, to):
+        if to is _G.SUCCEEDED:
+            circuit_breaker.record_outcome(tx, gen.model, moves[-1][0].now, ok=True)
+
+
+def _changes(services: Services, one: _Answer, to: GenerationStatus) -> Columns:
+    gen, job = one.gen, one.job
+    known = _known(gen, job)
+    if job is None or to is not _G.SUCCEEDED:
+        return {**known, "next_at": _next(services, gen, one.at)}
+    due = fetch.due_at(job.expires_at or fetch.kept_until(services, gen), one.at)
+    result, cost = GenerationResult.of(job.result), job.cost_micro
+    return {**known, "result": result, "cost_micro": cost, "billed_micro": cost, "next_at": due}
 
 
 class _Some(TypedDict, total=False):

@@ -144,11 +144,34 @@ def transition_generation(tx: Tx, actor: Actor, gen: Generation, to: GenerationS
     moved = _fresh(tx.generations.renew(gen.id, actor.fence(gen.status), status=to, **values))
     if to is GenerationStatus.FAILED:
         _count_failure(tx, actor, gen, changes.get("reason"))
-    note = {key: changes[key] for key in ("provider_id", "reason", "error", "cost_micro") if changes.get(key)}
-    record(tx, actor, "generation", gen.id, gen.run_id, "status", gen.status, to, scene=gen.scene_id, **note)
+    tx.events.add(_moved(actor, gen, to, changes))
     if gen.fingerprint and gen.status in BEING_MADE and to not in BEING_MADE:
         wake_equal(tx, actor, gen)
     return moved
+
+
+def transition_generations(
+    tx: Tx, moves: Sequence[tuple[Actor, Generation, Columns]], to: GenerationStatus
+) -> list[Generation]:
+    """`transition_generation` of many that go on being made, in a few statements; those that moved, as they were. All
+    `moves` change the same columns. What has changed meanwhile is left as it is.
+    """
+    ours: set[str] = set()
+    for status in dict.fromkeys(gen.status for _, gen, _ in moves):
+        check(GENERATION_TRANSITIONS, status, to)
+        ids = [gen.id for _, gen, _ in moves if gen.status is status]
+        ours |= tx.generations.change_all(ids, {"status": status}, before={}, status=to, attempts=0, **FREE)
+    moved = [move for move in moves if move[1].id in ours]
+    tx.generations.change_each(
+        [(gen.id, {"status": to}, {**changes, "updated_at": actor.now}) for actor, gen, changes in moved]
+    )
+    tx.events.add_all([_moved(actor, gen, to, changes) for actor, gen, changes in moved])
+    return [gen for _, gen, _ in moved]
+
+
+def _moved(actor: Actor, gen: Generation, to: GenerationStatus, changes: Columns) -> Event:
+    note = {key: changes[key] for key in ("provider_id", "reason", "error", "cost_micro") if changes.get(key)}
+    return _event(actor, "generation", gen.id, gen.run_id, "status", gen.status, to, scene=gen.scene_id, **note)
 
 
 def transition_purchase(tx: Tx, actor: Actor, bought: Purchase, to: GenerationStatus, **changes: object) -> bool:
@@ -205,7 +228,20 @@ def record(
     **detail: Any,
 ) -> None:
     """Append one event to the history."""
-    row = Event(
+    tx.events.add(_event(actor, entity, entity_id, run_id, name, old, new, **detail))
+
+
+def _event(
+    actor: Actor,
+    entity: str,
+    entity_id: str,
+    run_id: str | None,
+    name: str,
+    old: str | None = None,
+    new: str | None = None,
+    **detail: Any,
+) -> Event:
+    return Event(
         at=actor.now,
         entity=entity,
         entity_id=entity_id,
@@ -216,7 +252,6 @@ def record(
         actor=actor.name,
         detail=EventDetail(**detail),
     )
-    tx.events.add(row)
 
 
 def _fresh(row: T | None) -> T:

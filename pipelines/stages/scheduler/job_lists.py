@@ -2,8 +2,8 @@
 
 A job that the list shows as done is believed, as after a poll: its clip is looked at when it is fetched, and where
 there is none, the provider is asked about the job alone. One that has ended otherwise is polled at once, because only
-its own answer may end it. One at work is polled later, but still in every `OWN_TURN`-th of its turns. What a list does
-not show, and all where it cannot be read, is polled as if there were none.
+its own answer may end it. One at work is polled later, except in its own turns, and once its provider has called back.
+What a list does not show, and all where it cannot be read, is polled as if there were none.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ LISTS = "list:"
 """Begins the name of the rate limit that one provider's list is read at, by all processes together."""
 ROUND_S, LONGEST_ROUND_S = 5.0, 640.0
 """Between two readings of a list; twice as long after each that was of no use, up to the longest."""
-OWN_TURN = 4
 _AT_WORK = (GenerationStatus.SUBMITTED, GenerationStatus.RUNNING)
 
 
@@ -113,9 +112,7 @@ class JobLists:
         return seen > 0
 
     def _take(self, provider: str, shown: Mapping[str, ListedJob], over: Collection[str], former: _Former) -> int:
-        """Which of these jobs are done, who is polled now, and who later; how many of them are ours and in flight. What
-        is due already is not put off: somebody may have called back meanwhile.
-        """
+        """Which of these jobs are done, who is polled now, and who later; how many of them are ours and in flight."""
         now, status = self._services.clock.now(), tuple(IN_FLIGHT)
         at_work = sorted(key for key, job in shown.items() if job.status in _AT_WORK)
         # Who comes due before the list is read again.
@@ -123,7 +120,7 @@ class JobLists:
         with self._services.store.read() as tx:
             ours = partial(tx.generations.find, provider=provider, status=status)
             ended = ours(provider_id=sorted(over)) if over else []
-            later = ours(provider_id=at_work, after={"next_at": now}, before=soon) if at_work else []
+            later = ours(provider_id=at_work, before=soon) if at_work else []
             seen = tx.generations.count(provider=provider, provider_id=sorted(shown), status=status) if shown else 0
         told = [(gen, _done(shown, gen)) for gen in ended]
         poll.take_listed(self._services, [(gen, job) for gen, job in told if job is not None])
@@ -158,7 +155,7 @@ def _done(shown: Mapping[str, ListedJob], gen: Generation) -> Job | None:
 
 def _may_wait(gen: Generation, until: float) -> bool:
     """Not where only its own answer can settle something: whether the provider still has it, whether it is too late."""
-    if (gen.polls + 1) % OWN_TURN == 0 or gen.result.missing_since is not None:
+    if poll.is_own_turn(gen.polls) or gen.result.missing_since is not None:
         return False
     return gen.deadline_at is None or until < gen.deadline_at
 
