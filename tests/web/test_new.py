@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from pipelines.domain.footage import Captions
+from pipelines.domain.footage import Captions, Footage
+from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.brand import Brand
 from pipelines.domain.orders.order import with_brand
+from pipelines.domain.records import Clip, Generation, Kind
 from pipelines.domain.state.base import BrandSeen, BrandsSeen
 from pipelines.stages.decisions import control
+from pipelines.testing import ServicesHarness
 from tests.web.test_pages import SORA_KEY, form, html
 from tests.web.two_accounts import belongings, customer, signed_in
 from tests.web.web_fixtures import BASE, WebHarness
@@ -56,6 +59,43 @@ def test_a_film_is_quoted_as_the_api_quotes_it_and_started_once(home: WebHarness
     assert (started.status_code, started.headers["Location"]) == (303, f"/runs/{run.id}")
     order = run.known_order
     assert (run.quote_micro, order.scene_count, order.clip_seconds, order.max_cost_micro) == (2_400_000, 3, 8.0, None)
+
+
+def test_what_is_there_already_counts_against_no_budget_of_a_day(tmp_path: Path) -> None:
+    """$0.40 of today's $0.50 are set aside for the first film; the second would have the same clip."""
+    with WebHarness(tmp_path, {**SORA_KEY, "MAX_COST_PER_DAY_USD": "0.5"}) as home:
+        client, wish = home.client, {"kind": "scenes", "scene": "A heron at dawn.", "model": "sora/sora-2"}
+        client.post("/new", data=form(client.get("/new"), **wish, do="start", most="0.4"))
+        (run,) = home.runs()
+        made = ServicesHarness(home.services)
+        while made.run(run.id).status is not RunStatus.GENERATING or not generations(home):
+            made.step(Kind.RUN, run.id)
+        refused: Any = client.post("/new/quote", data=form(client.get("/new"), **wish)).json
+        assert refused["most"] is None
+        home.put(clip_of(home, generations(home)[0]))
+        again: Any = client.post("/new/quote", data=form(client.get("/new"), **wish)).json
+        assert again["most"] == 0.4
+
+
+def generations(home: WebHarness) -> list[Generation]:
+    with home.store.read() as tx:
+        return tx.generations.find()
+
+
+def clip_of(home: WebHarness, gen: Generation) -> Clip:
+    """What a generation has brought."""
+    return Clip(
+        id="clip_heron",
+        run_id=gen.run_id,
+        scene_id=gen.scene_id or "",
+        fingerprint=gen.fingerprint,
+        sha256="0" * 64,
+        key=home.store_file("heron.mp4", b"mp4"),
+        size=3,
+        model=gen.model,
+        footage=Footage(duration_s=4.0, width=1280, height=720),
+        created_at=home.clock.now(),
+    )
 
 
 def test_drafts_are_in_the_price_and_the_page_says_that_it_will_ask(tmp_path: Path) -> None:

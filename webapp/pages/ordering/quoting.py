@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
@@ -13,7 +14,7 @@ from pipelines.domain.lifecycle import RunStatus
 from pipelines.domain.orders.inputs import Box, Choice, Files, Input, Money, Number, Percent, Seconds, inputs_of
 from pipelines.domain.orders.order import Order
 from pipelines.domain.records import Run
-from pipelines.stages.orders import accept
+from pipelines.stages.orders import accept, script
 from pipelines.stages.orders.accept import Estimate, StartRequest
 from pipelines.stages.spending import caps
 from webapp.api.orders import FilmOrder
@@ -84,8 +85,10 @@ def _must_say_something(form: MultiDict[str, str], order: Order) -> None:
 
 
 def _refusal(order: Order, found: Estimate) -> str | None:
-    """Why a run of this price could not set its money aside now, in the words of the budget that refuses."""
-    if not found.quote_micro:
+    """Why a run of this price could not set its money aside now, in the words of the budget that refuses. Only what is
+    too much in full is asked for the clips that are there already.
+    """
+    if not found.quote_micro or found.plan is None:
         return None
     core, who = services(), actor()
     run = Run(
@@ -99,7 +102,8 @@ def _refusal(order: Order, found: Estimate) -> str | None:
         price_micro=found.terms.price_micro if found.terms else None,
     )
     with core.store.read() as tx:
-        return caps.refusal(tx, core.clock.now(), run, found.quote_micro, core.policy)
+        refused = partial(caps.refusal, tx, core.clock.now(), run, policy=core.policy)
+        return refused(found.quote_micro) and refused(script.due_at_least(core, tx, order, found.plan))
 
 
 def _given(form: MultiDict[str, str]) -> dict[str, Any]:
