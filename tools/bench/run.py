@@ -48,11 +48,13 @@ def main(arguments: Sequence[str] = ()) -> int:
     if unknown:
         sys.exit(f"SECTION is one of {', '.join(SECTIONS)}, not {wanted!r}.")
     sections = [name for name in SECTIONS if wanted in ("", name)]
-    rows = in_turns(against, sections) if against else [found for name in sections for found in measured(name)]
+    rows: list[Claim] = []
+    for found in in_turns(against, sections) if against else map(measured, sections):
+        rows += found
+        if not os.environ.get("JSON"):
+            _show(found)
     if os.environ.get("JSON"):
         print(json.dumps({"rows": rows}, indent=2, ensure_ascii=False))
-    else:
-        _show(rows)
     return 0 if all(one["ok"] for one in rows) else 1
 
 
@@ -79,3 +81,4 @@ def _show(rows: list[Claim]) -> None:
     for one in rows:
         table.add_row(*(str(one[column]) for column in ("section", "name", "ours", "against", "ratio", "bar", "ok")))
     Console().print(table)
+    sys.stdout.flush()

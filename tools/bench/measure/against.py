@@ -18,10 +18,11 @@ from tools.stack import ROOT
 TURNS = 2
 
 
-def in_turns(commit: str, sections: Sequence[str]) -> list[Claim]:
-    """The rows of this tree in its last turn, and the median of each figure against that of the other commit."""
+def in_turns(commit: str, sections: Sequence[str]) -> Iterator[list[Claim]]:
+    """For each section the rows of this tree in its last turn, and the median of each figure against the other's."""
     with _tree_of(commit) as other:
-        return [found for name in sections for found in _section(name, commit, other)]
+        for name in sections:
+            yield _section(name, commit, other)
 
 
 def _section(name: str, commit: str, other: Path) -> list[Claim]:
