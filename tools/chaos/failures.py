@@ -45,7 +45,7 @@ from tools.stack import StackError, free_port, until
 CLOCKS = (3600.0, -3600.0, 30 * 86_400.0)
 DRAINED_S = 60.0
 """So long a host waits after SIGTERM."""
-RUSH, RUSH_S = int(os.environ.get("TRIGGERS") or 1000), 10.0
+RUSH, RUSH_S, CALLERS = int(os.environ.get("TRIGGERS") or 1000), 10.0, 32
 FILMS = int(os.environ.get("FILMS") or 50)
 """How many triggers the first failure has, and how many films move in the seventh."""
 FILMS_END_S = 1800.0
@@ -63,7 +63,8 @@ _NEXT_SCHEMA = (
 
 def rush(var: Path) -> Outcome:
     """A thousand triggers in ten seconds over five bases, half of them repeats."""
-    with product_stack(var) as place:
+    limits = httpx.Limits(max_keepalive_connections=CALLERS)
+    with product_stack(var) as place, httpx.Client(base_url=place.stack.url, timeout=60, limits=limits) as web:
         connect_bases(place.stack)
         rows = add_rows(place.stack, RUSH // 2, "rush")
         began = time.monotonic()
@@ -73,10 +74,10 @@ def rush(var: Path) -> Outcome:
             time.sleep(max(0.0, at - time.monotonic()))
             base, record = rows[number % len(rows)]
             body = {"record_id": record, "base_id": base}
-            answer = place.stack.post("/api/process-record", body)
+            answer = web.post("/api/process-record", json=body)
             return answer.status_code, time.monotonic() - at, answer.json().get("run_id", "")
 
-        with ThreadPoolExecutor(32) as callers:
+        with ThreadPoolExecutor(CALLERS) as callers:
             answers = list(callers.map(trigger, range(RUSH)))
         p99 = statistics.quantiles([seconds for _, seconds, _ in answers], n=100)[98]
         sys.stderr.write(f"failure 1: p99 of {len(answers)} answers {p99:.2f} s\n")
