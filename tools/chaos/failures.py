@@ -33,7 +33,7 @@ from pipelines.database.backup import back_up, restore
 from pipelines.database.schema import HEAD
 from pipelines.domain.lifecycle import STOPPED
 from pipelines.stages.kernel.leases import LEASE_S
-from tools.bench.access.rush import add_rows, connect_bases
+from tools.bench.access.rush import CALLERS, add_rows, callers_of, connect_bases, rate_alone
 from tools.bench.idle import used_by
 from tools.chaos.outages import airtable, database, own_redis, redis, storage
 from tools.chaos.outcomes import ANSWER_S, Outcome, buying, judged, more, order, stopped
@@ -45,7 +45,7 @@ from tools.stack import StackError, free_port, until
 CLOCKS = (3600.0, -3600.0, 30 * 86_400.0)
 DRAINED_S = 60.0
 """So long a host waits after SIGTERM."""
-RUSH, RUSH_S, CALLERS = int(os.environ.get("TRIGGERS") or 1000), 10.0, 32
+RUSH = int(os.environ.get("TRIGGERS") or 1000)
 FILMS = int(os.environ.get("FILMS") or 50)
 """How many triggers the first failure has, and how many films move in the seventh."""
 FILMS_END_S = 1800.0
@@ -62,25 +62,26 @@ _NEXT_SCHEMA = (
 
 
 def rush(var: Path) -> Outcome:
-    """A thousand triggers in ten seconds over five bases, half of them repeats."""
-    limits = httpx.Limits(max_keepalive_connections=CALLERS)
-    with product_stack(var) as place, httpx.Client(base_url=place.stack.url, timeout=60, limits=limits) as web:
+    """A thousand triggers over five bases, half of them repeats, at half of the rate that the web alone answers."""
+    with product_stack(var) as place, callers_of(place.stack) as web:
         connect_bases(place.stack)
         rows = add_rows(place.stack, RUSH // 2, "rush")
+        place.stack.services["worker"].stop()
+        rate = rate_alone(web, rows[: RUSH // 10]) / 2
+        place.stack.start("worker")
         began = time.monotonic()
 
         def trigger(number: int) -> tuple[int, float, str]:
-            at = began + number * RUSH_S / RUSH
+            at = began + number / rate
             time.sleep(max(0.0, at - time.monotonic()))
             base, record = rows[number % len(rows)]
-            body = {"record_id": record, "base_id": base}
-            answer = web.post("/api/process-record", json=body)
+            answer = web.post("/api/process-record", json={"record_id": record, "base_id": base})
             return answer.status_code, time.monotonic() - at, answer.json().get("run_id", "")
 
         with ThreadPoolExecutor(CALLERS) as callers:
             answers = list(callers.map(trigger, range(RUSH)))
         p99 = statistics.quantiles([seconds for _, seconds, _ in answers], n=100)[98]
-        sys.stderr.write(f"failure 1: p99 of {len(answers)} answers {p99:.2f} s\n")
+        sys.stderr.write(f"failure 1: p99 of {len(answers)} answers at {rate:.0f} a second {p99:.2f} s\n")
         refused = [status for status, _, _ in answers if status != HTTPStatus.ACCEPTED]
         runs = sorted({run for _, _, run in answers})
         faults = [f"{len(refused)} answers were not 202"] if refused else []

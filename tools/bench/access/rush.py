@@ -120,13 +120,8 @@ def measured(triggers: int) -> Rush:
         connect_bases(stack)
         stack.services["worker"].stop()
         first, asked = add_rows(stack, ALONE // 2, "alone"), add_rows(stack, triggers // 2, "rush")
-        # Kept open: to set up the encryption of a call that has none takes the caller longer than the web its answer.
-        limits = httpx.Limits(max_keepalive_connections=CALLERS)
-        web = context.enter_context(httpx.Client(base_url=stack.url, timeout=60, limits=limits))
-        began = time.monotonic()
-        with ThreadPoolExecutor(CALLERS) as callers:
-            list(callers.map(lambda one: _trigger(web, one), first * 2))
-        alone = len(first) * 2 / (time.monotonic() - began)
+        web = context.enter_context(callers_of(stack))
+        alone = rate_alone(web, first * 2)
         stack.start("worker")
         worker = stack.services["worker"]
         twin = Service("twin", worker.command, worker.environ, stack.var / "twin.log")
@@ -135,6 +130,21 @@ def measured(triggers: int) -> Rush:
         answered = _asked(web, store, asked, len(asked) + len(first), alone)
         _say(str(answered))
         return _rush(stack, store, [*asked, *first], answered)
+
+
+def callers_of(stack: Stack) -> httpx.Client:
+    """What `CALLERS` at once send by. Its connections are kept open: to set up the encryption of a call that has none
+    takes the caller longer than the web its answer.
+    """
+    return httpx.Client(base_url=stack.url, timeout=60, limits=httpx.Limits(max_keepalive_connections=CALLERS))
+
+
+def rate_alone(web: httpx.Client, rows: Sequence[Row]) -> float:
+    """Triggers a second that the web answers while no worker runs."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(CALLERS) as callers:
+        list(callers.map(lambda one: _trigger(web, one), rows))
+    return len(rows) / (time.monotonic() - began)
 
 
 def _rush(stack: Stack, store: SqlStore, everything: Sequence[Row], answered: Answered) -> Rush:
