@@ -195,9 +195,9 @@ class Provider(AnsweringAdapter):
 
     def _pages(self, extra: Mapping[str, Any]) -> Iterator[list[Body]]:
         """Of the list, newest first, each asked for when it is taken."""
-        query: dict[str, Any] = {"order": "desc", "limit": LIST_PAGE, **extra}
+        after: dict[str, str] = {}
         while True:
-            page = self._page(query)
+            page = self._page({**after, "limit": LIST_PAGE, "order": "desc", **extra})
             entries = listed_in(page) or []
             yield entries
             if not page.get("has_more"):
@@ -205,7 +205,7 @@ class Provider(AnsweringAdapter):
             last = next((found for entry in reversed(entries) if (found := id_of(entry))), None)
             if last is None:
                 raise Ambiguous(f"{self.name}: its list goes on after a page without a job")
-            query["after"] = last
+            after = {"after": last}
 
     def _page(self, query: Mapping[str, Any]) -> Body:
         answer = self._get("/videos", query)
