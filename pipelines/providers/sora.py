@@ -205,6 +205,9 @@ class Provider(AnsweringAdapter):
             last = next((found for entry in reversed(entries) if (found := id_of(entry))), None)
             if last is None:
                 raise Ambiguous(f"{self.name}: its list goes on after a page without a job")
+            if after == {"after": last}:
+                # It does not go on from where it is told to.
+                return
             after = {"after": last}
 
     def _page(self, query: Mapping[str, Any]) -> Body:

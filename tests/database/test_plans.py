@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import event
 
 from pipelines.database import SqlStore
+from pipelines.domain.catalogue import Ability
 from pipelines.domain.keys import new_id
 from pipelines.domain.lifecycle import GenerationStatus, RunStatus
 from pipelines.domain.policy import Policy
@@ -31,6 +32,7 @@ from pipelines.stages.kernel.services import Services
 from pipelines.stages.kernel.transitions import wake_waiting
 from pipelines.stages.orders import accept, account_turn
 from pipelines.stages.scheduler import maintenance, retention
+from pipelines.stages.scheduler.job_lists import JobLists
 from pipelines.stages.search import indexing
 from pipelines.stages.spending import audit, ledger
 from pipelines.stages.views import finding, operation, queue, run_list, run_view, usage
@@ -209,6 +211,11 @@ def _turns(services: Services) -> None:
         wake_waiting(tx, services.clock.now(), "acc_a")
 
 
+def _job_lists(services: Services) -> None:
+    listing = {name: dataclasses.replace(card, ability=Ability.LIST) for name, card in services.catalogue.items()}
+    assert JobLists(dataclasses.replace(services, catalogue=listing), many=0).read()
+
+
 def _outlived(services: Services) -> None:
     for days in (30, 10):
         policy = dataclasses.replace(services.policy, keep_clips_s=days * past.DAY_S, keep_cuts_s=days * past.DAY_S)
@@ -240,6 +247,7 @@ _ACTS = [
     _trigger,
     _time_left,
     _turns,
+    _job_lists,
     _outlived,
     _idle,
 ]

@@ -58,8 +58,7 @@ def _act(services: Services, tx: Tx, found: Generation, job_id: str | None, now:
     if gen is None:
         return
     if gen.status in IN_FLIGHT:
-        polls = as_own_turn(services.catalogue_model(gen.model), gen.polls)
-        tx.generations.change(gen.id, {"status": gen.status}, next_at=now, polls=polls)
+        tx.generations.change(gen.id, {"status": gen.status}, next_at=now, polls=as_own_turn(services, gen))
     elif job_id is not None and gen.provider_id is None and gen.status in _ADOPTABLE:
         # While the call itself may still be on its way, its answer has the first word.
         due = {} if gen.status is _G.SUBMITTING else {"next_at": now}

@@ -138,6 +138,8 @@ def _commit(services: Services, answers: Sequence[_Answer]) -> None:
     if not answers:
         return
     with services.store.write() as tx:
+        if len(answers) > 1:
+            take_turns(tx)
         # Unchanged since the sweep took it, it waits on; a callback that made it due meanwhile is not undone.
         tx.generations.change_each(
             [
@@ -167,9 +169,17 @@ def is_own_turn(polls: int) -> bool:
     return (polls + 1) % OWN_TURN == 0
 
 
-def as_own_turn(card: CatalogueModel, polls: int) -> int:
-    """How often it counts as polled, to be asked about next whatever a list tells."""
-    return polls if card.ability is not Ability.LIST else max(OWN_TURN - 1, polls - (polls + 1) % OWN_TURN)
+def as_own_turn(services: Services, gen: Generation) -> int:
+    """How often it counts as polled, to be asked about next whatever its provider's list tells."""
+    cards = services.catalogue.values()
+    if not any(card.provider == gen.provider and card.ability is Ability.LIST for card in cards):
+        return gen.polls
+    return max(OWN_TURN - 1, gen.polls - (gen.polls + 1) % OWN_TURN)
+
+
+def take_turns(tx: Tx) -> None:
+    """For whoever changes several jobs in flight in one transaction: two of them could wait for each other."""
+    tx.serialise("jobs in flight")
 
 
 class _Known(TypedDict):
@@ -221,6 +231,8 @@ def _take_due(services: Services, limit: int, run_id: str | None) -> list[Genera
     if not due:
         return []
     with services.store.write() as tx:
+        if len(due) > 1:
+            take_turns(tx)
         ids = [gen.id for gen in due]
         mine = tx.generations.change_all(ids, {"status": status}, before=bounds, next_at=now + CLAIM_S)
         taken = [_with_time_back(tx, gen, now) for gen in due if gen.id in mine]

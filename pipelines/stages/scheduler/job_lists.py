@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 
 from pipelines.domain.catalogue import Ability
@@ -44,6 +43,7 @@ class _Former:
 
     ended: set[str] = field(default_factory=set)
     took_s: float = 0.0
+    helped: bool = False
     useless: int = 0
     """So many of them in a row showed nothing of ours, or failed."""
 
@@ -67,89 +67,109 @@ class JobLists:
         return bool(many)
 
     def _many(self) -> dict[str, int]:
-        listing = {card.provider for card in self._services.catalogue.values() if card.ability is Ability.LIST}
+        models: dict[str, list[str]] = {}
+        for card in self._services.catalogue.values():
+            if card.ability is Ability.LIST:
+                models.setdefault(card.provider, []).append(card.id)
         status = tuple(IN_FLIGHT)
         with self._services.store.read() as tx:
             if tx.generations.count(status=status, limit=self._least) < self._least:
                 return {}
-            counts = {name: tx.generations.count(status=status, provider=name) for name in sorted(listing)}
+            # By model: an index of providers has all that was ever bought.
+            counts = {name: tx.generations.count(status=status, model=ids) for name, ids in sorted(models.items())}
         return {name: jobs for name, jobs in counts.items() if jobs >= self._least}
 
     def _read(self, provider: str, jobs: int) -> None:
         """Raises Busy."""
+        former = self._former.setdefault(provider, _Former())
         began = self._services.clock.now()
         with self._services.store.write() as tx:
             rate_limits.must_be_free(tx, f"{POLLS}{provider}", began, ROUND_S)
-            rate_limits.acquire(tx, f"{LISTS}{provider}", began, ROUND_S)
-        former = self._former.setdefault(provider, _Former())
-        helped, asked_pause_s = False, 0.0
+            rate_limits.acquire(tx, f"{LISTS}{provider}", began, max(ROUND_S, former.took_s))
+        former.helped, asked_pause_s = False, 0.0
         try:
-            helped = self._read_pages(provider, jobs, former)
+            self._read_pages(provider, jobs, former)
         except ReelgridError as error:
-            logger.info("the list of %s helps with no poll: %s", provider, error.operator)
-            asked_pause_s = error.retry_after or 0.0
+            logger.info("the list of %s helps with no further poll: %s", provider, error.operator)
+            asked_pause_s = min(LONGEST_ROUND_S, error.retry_after or 0.0)
         now = self._services.clock.now()
         former.took_s = now - began
-        former.useless = 0 if helped else former.useless + 1
-        if not helped:
-            pause_s = min(LONGEST_ROUND_S, ROUND_S * 2.0 ** min(former.useless, 10))
+        former.useless = 0 if former.helped else former.useless + 1
+        pause_s = 0.0 if former.helped else min(LONGEST_ROUND_S, ROUND_S * 2.0 ** min(former.useless, 10))
+        if pause_s or asked_pause_s:
             with self._services.store.write() as tx:
                 rate_limits.hold_back(tx, f"{LISTS}{provider}", now + max(pause_s, asked_pause_s))
 
-    def _read_pages(self, provider: str, jobs: int, former: _Former) -> bool:
-        """Whether any job on them was ours. They end where all that are in flight were seen; further back than twice as
-        many jobs nobody looks.
+    def _read_pages(self, provider: str, jobs: int, former: _Former) -> None:
+        """They end where all that are in flight were seen; further back than twice as many jobs nobody looks. Raises
+        Busy where the provider has asked everybody to wait meanwhile.
         """
-        ended, seen = set[str](), 0
+        ended, seen = set[str](), set[str]()
         for page in islice(self._services.providers.get(provider).listed(), 2 * jobs // MANY + 2):
             shown = {job_key(job.id): job for job in page}
-            over = {key for key, job in shown.items() if job.status not in _AT_WORK}
-            seen += self._take(provider, shown, over - former.ended, former)
-            ended |= over
-            if seen >= jobs or self._stopped():
+            seen |= self._take(provider, shown, former)
+            former.helped = bool(seen)
+            ended |= {key for key, job in shown.items() if job.status not in _AT_WORK}
+            if len(seen) >= jobs or self._stopped():
                 break
         former.ended = ended
-        return seen > 0
 
-    def _take(self, provider: str, shown: Mapping[str, ListedJob], over: Collection[str], former: _Former) -> int:
-        """Which of these jobs are done, who is polled now, and who later; how many of them are ours and in flight."""
-        now, status = self._services.clock.now(), tuple(IN_FLIGHT)
-        at_work = sorted(key for key, job in shown.items() if job.status in _AT_WORK)
-        # Who comes due before the list is read again.
-        soon = {"next_at": now + min(LONGEST_POLL_S, 2 * max(ROUND_S, former.took_s))}
+    def _take(self, provider: str, shown: Mapping[str, ListedJob], former: _Former) -> set[str]:
+        """Of these jobs, which are done, who is polled now, and who later; the ids of those that are ours and in
+        flight. Of a model that is gone from the catalogue nothing is known.
+        """
+        if not shown:
+            return set()
+        now = self._services.clock.now()
         with self._services.store.read() as tx:
-            ours = partial(tx.generations.find, provider=provider, status=status)
-            ended = ours(provider_id=sorted(over)) if over else []
-            later = ours(provider_id=at_work, before=soon) if at_work else []
-            seen = tx.generations.count(provider=provider, provider_id=sorted(shown), status=status) if shown else 0
-        told = [(gen, _done(shown, gen)) for gen in ended]
-        poll.take_listed(self._services, [(gen, job) for gen, job in told if job is not None])
-        self._write(now, [gen for gen, job in told if job is None and (gen.next_at or now) > now], later, shown)
-        return seen
+            rate_limits.must_be_free(tx, f"{POLLS}{provider}", now, ROUND_S)
+            found = tx.generations.find(provider=provider, provider_id=sorted(shown), status=tuple(IN_FLIGHT))
+        ours = [
+            (gen, shown[gen.provider_id]) for gen in found if gen.provider_id and gen.model in self._services.catalogue
+        ]
+        done = [(gen, job) for gen, one in ours if (job := _done(one))]
+        poll.take_listed(self._services, done)
+        taken = {gen.id for gen, _ in done}
+        hurried = [
+            gen
+            for gen, one in ours
+            if one.status not in _AT_WORK
+            and gen.id not in taken
+            and gen.provider_id not in former.ended
+            and (gen.next_at or now) > now
+        ]
+        # Who comes due before the list is read again.
+        soon = now + min(LONGEST_POLL_S, 2 * max(ROUND_S, former.took_s))
+        later = [
+            (gen, one) for gen, one in ours if one.status in _AT_WORK and gen.next_at is not None and gen.next_at < soon
+        ]
+        self._write(now, hurried, later)
+        return {gen.id for gen, _ in ours}
 
-    def _write(
-        self, now: float, ended: Sequence[Generation], later: Sequence[Generation], shown: Mapping[str, ListedJob]
-    ) -> None:
-        turns = [(gen, now + LONGEST_POLL_S * random.uniform(0.9, 1.1)) for gen in later]  # noqa: S311 - spreads load
+    def _write(self, now: float, hurried: Sequence[Generation], later: Sequence[tuple[Generation, ListedJob]]) -> None:
+        turns = [
+            (gen, one, now + LONGEST_POLL_S * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load
+            for gen, one in later
+        ]
         waiting = [
             (
                 gen.id,
                 _as_read(gen),
-                {"next_at": at, "polls": gen.polls + 1, "progress": shown[gen.provider_id].progress},
+                {"next_at": at, "polls": gen.polls + 1, "progress": max(gen.progress, one.progress)},
             )
-            for gen, at in turns
-            if gen.provider_id and _may_wait(gen, at)
+            for gen, one, at in turns
+            if _may_wait(gen, at)
         ]
-        if ended or waiting:
+        if hurried or waiting:
             with self._services.store.write() as tx:
-                tx.generations.change_each([(gen.id, _as_read(gen), {"next_at": now}) for gen in ended])
+                poll.take_turns(tx)
+                tx.generations.change_each([(gen.id, _as_read(gen), {"next_at": now}) for gen in hurried])
                 tx.generations.change_each(waiting)
 
 
-def _done(shown: Mapping[str, ListedJob], gen: Generation) -> Job | None:
+def _done(found: ListedJob) -> Job | None:
     """The job, where its entry tells that it has made its clip."""
-    found = shown.get(gen.provider_id or "")
-    job = found.read() if found is not None and found.status is GenerationStatus.SUCCEEDED else None
+    job = found.read() if found.status is GenerationStatus.SUCCEEDED else None
     return job if job is not None and job.status is GenerationStatus.SUCCEEDED else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import pytest
 
 from pipelines.domain.catalogue import Ability
 from pipelines.domain.errors import Ambiguous, RateLimited, ReelgridError
-from pipelines.domain.lifecycle import GenerationStatus
-from pipelines.ports import Job
+from pipelines.domain.lifecycle import IN_FLIGHT, GenerationStatus
+from pipelines.ports import Job, ListedJob
 from pipelines.stages.generations import callback
 from pipelines.stages.generations.poll import LONGEST_POLL_S
 from pipelines.stages.scheduler.job_lists import ROUND_S, JobLists
@@ -114,6 +114,34 @@ def test_a_list_that_fails_is_left_alone_longer_each_time_and_holds_no_poll_back
     assert pump.vendor.lists <= (4 if trouble.retry_after is None else 1)
     assert pump.vendor.polls <= alone + SCENES
     assert max(pump.lags()) <= LONGEST_POLL_S * 1.1 + STEP_S
+
+
+def test_a_list_that_fails_after_a_page_that_helped_is_read_again_soon(tmp_path: Path, alone: int) -> None:
+    """As that of a LiteLLM proxy, which refuses to list one of its routes."""
+    pump = Pump(tmp_path)
+    plain = pump.vendor.listed
+
+    def torn() -> Iterator[Sequence[ListedJob]]:
+        yield from plain()
+        raise Ambiguous("LLM provider not provided")
+
+    pump.vendor.listed = torn  # type: ignore[method-assign]
+    pump.finish()
+    assert pump.vendor.polls <= alone / 2
+    assert max(pump.lags()) <= ROUND_S + STEP_S
+
+
+def test_a_listed_job_of_a_model_that_left_the_catalogue_keeps_no_other_waiting(tmp_path: Path) -> None:
+    pump = Pump(tmp_path)
+    pump.lists = JobLists(pump.harness.services, many=SCENES - 1)
+    pump.work(lambda: len(pump.vendor.bought) == SCENES)
+    first = pump.vendor.bought[0].job_id
+    with pump.harness.services.store.write() as tx:
+        (gone,) = tx.generations.find(provider_id=first)
+        tx.generations.change(gone.id, model="acme/gone", next_at=None)
+    pump.work(lambda: pump.harness.clock.now() >= pump.vendor.bought[-1].at + READY_S + ROUND_S + STEP_S)
+    flying = [gen.id for gen in pump.harness.generations(pump.harness.run(pump.run)) if gen.status in IN_FLIGHT]
+    assert flying == [gone.id]
 
 
 def test_a_job_whose_provider_calls_back_is_asked_although_the_list_shows_it_at_work(tmp_path: Path) -> None:
