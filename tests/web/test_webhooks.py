@@ -268,7 +268,9 @@ def test_a_ping_of_airtable_makes_its_base_due(harness: WebHarness) -> None:
 
 
 @pytest.mark.parametrize("route", ["openai", "gemini", "kie/t", "openrouter/t", "sora/t", "omni/t", "airtable"])
-@pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"null", b'{"a":', b"x" * 300_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff", b"[]", b"null", b'{"a":', b"x" * 300_000], ids=lambda body: f"{len(body)} bytes"
+)
 def test_no_body_makes_a_webhook_fail_with_500(harness: WebHarness, route: str, body: bytes) -> None:
     """Whatever arrives, signed or not."""
     answer = harness.client.post(f"/api/webhook/{route}", data=body, headers={"Content-Type": "application/json"})
