@@ -206,8 +206,8 @@ class Provider(AnsweringAdapter):
             if last is None:
                 raise Ambiguous(f"{self.name}: its list goes on after a page without a job")
             if after == {"after": last}:
-                # It does not go on from where it is told to.
-                return
+                # What it does not show may be there all the same.
+                raise Ambiguous(f"{self.name}: its list does not go on from where it is told to")
             after = {"after": last}
 
     def _page(self, query: Mapping[str, Any]) -> Body:

@@ -170,8 +170,20 @@ def transition_generations(
 
 
 def _moved(actor: Actor, gen: Generation, to: GenerationStatus, changes: Columns) -> Event:
-    note = {key: changes[key] for key in ("provider_id", "reason", "error", "cost_micro") if changes.get(key)}
-    return _event(actor, "generation", gen.id, gen.run_id, "status", gen.status, to, scene=gen.scene_id, **note)
+    note: dict[str, Any] = {
+        key: changes[key] for key in ("provider_id", "reason", "error", "cost_micro") if changes.get(key)
+    }
+    return Event(
+        at=actor.now,
+        entity="generation",
+        entity_id=gen.id,
+        run_id=gen.run_id,
+        name="status",
+        old=gen.status,
+        new=to,
+        actor=actor.name,
+        detail=EventDetail(scene=gen.scene_id, **note),
+    )
 
 
 def transition_purchase(tx: Tx, actor: Actor, bought: Purchase, to: GenerationStatus, **changes: object) -> bool:
@@ -228,20 +240,7 @@ def record(
     **detail: Any,
 ) -> None:
     """Append one event to the history."""
-    tx.events.add(_event(actor, entity, entity_id, run_id, name, old, new, **detail))
-
-
-def _event(
-    actor: Actor,
-    entity: str,
-    entity_id: str,
-    run_id: str | None,
-    name: str,
-    old: str | None = None,
-    new: str | None = None,
-    **detail: Any,
-) -> Event:
-    return Event(
+    row = Event(
         at=actor.now,
         entity=entity,
         entity_id=entity_id,
@@ -252,6 +251,7 @@ def _event(
         actor=actor.name,
         detail=EventDetail(**detail),
     )
+    tx.events.add(row)
 
 
 def _fresh(row: T | None) -> T:
